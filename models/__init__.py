@@ -1,0 +1,1 @@
+"""The lab: networks, losses, training, export and comparison."""
