@@ -95,7 +95,10 @@ class Take:
         audio = self.source.read(inside_start, inside_stop)
         if (inside_start, inside_stop) == (start_samples, stop_samples):
             return audio
-        return np.pad(audio, ((0, 0), (inside_start - start_samples, stop_samples - inside_stop)))
+        shape = (len(self.channels), stop_samples - start_samples)
+        padded = np.zeros(shape, np.float64) if audio.dtype == np.float64 else np.zeros(shape, np.float32)
+        padded[:, inside_start - start_samples : inside_stop - start_samples] = audio
+        return padded
 
 
 def take_from_array(

@@ -1,0 +1,279 @@
+"""The edit plan: pure data between deciding and cutting; its invariants; the cut list that follows from it.
+
+A plan holds one move per hit. Neighbouring moves to one grid line form a segment, which a phase-locked group of
+channels follows as one: it is cut before the segment's first hit and moves as far as the segment's leading hit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import groupby, pairwise
+
+from beatnet_align.errors import InputError
+from beatnet_align.grid import Grid
+from beatnet_align.hits import Piece
+from beatnet_align.take import Take
+from beatnet_align.tempo_map import TempoMap
+from beatnet_align.units import samples_to_seconds, seconds_to_samples
+
+MAX_PAD_SECONDS = 0.050
+LEAST_ATTACK_SECONDS = 0.001
+
+
+class Flag(StrEnum):
+    """Why a move deserves a second look, or why a hit was not simply sent to its nearest line."""
+
+    FAR_FROM_LINE = "far_from_line"
+    LOW_CONFIDENCE = "low_confidence"
+    TWO_CLAIMS = "two_claims"
+    ORNAMENT = "ornament"
+    FOLLOWS_LEAD = "follows_lead"
+    CROWDED = "crowded"
+    WITHIN_EXCLUSION = "within_exclusion"
+    BEYOND_MAX_MOVE = "beyond_max_move"
+    OUTSIDE_BARS = "outside_bars"
+    OUTSIDE_TAKE = "outside_take"
+
+
+DOUBTFUL = frozenset({Flag.FAR_FROM_LINE, Flag.LOW_CONFIDENCE, Flag.TWO_CLAIMS, Flag.CROWDED, Flag.BEYOND_MAX_MOVE})
+"""The flags that ask the engineer to look."""
+
+
+class Fill(StrEnum):
+    """What sounds where a gap opens between two hits."""
+
+    AUTO = "auto"
+    EXTEND = "extend"
+    STRETCH = "stretch"
+
+
+@dataclass(frozen=True)
+class Move:
+    """One hit and where it goes.
+
+    Attributes:
+        onset_samples: Where the hit is in the source.
+        destination_samples: Where it should sound.
+        channel: Name of the channel that triggered it.
+        piece: What was struck.
+        velocity: 0 to 1.
+        confidence: 0 to 1, that the hit is real and the line is right.
+        leads: Whether the other hits of its segment follow this one.
+        line_beats: The grid line it was meant for; None for a hit that is left where it is.
+        flags: See :class:`Flag`.
+    """
+
+    onset_samples: int
+    destination_samples: int
+    channel: str
+    piece: Piece
+    velocity: float
+    confidence: float
+    leads: bool = True
+    line_beats: float | None = None
+    flags: tuple[Flag, ...] = ()
+
+    @property
+    def shift_samples(self) -> int:
+        """Movement applied; positive is later."""
+        return self.destination_samples - self.onset_samples
+
+
+@dataclass(frozen=True)
+class TakeFacts:
+    """What a plan remembers of its take, so that it is never rendered over another."""
+
+    name: str
+    sample_rate: int
+    samples: int
+    channels: tuple[str, ...]
+
+    @classmethod
+    def of(cls, take: Take) -> "TakeFacts":
+        """The facts of a take."""
+        return cls(take.name, take.sample_rate, take.samples, tuple(channel.name for channel in take.channels))
+
+
+@dataclass(frozen=True)
+class SpliceSettings:
+    """How a plan is cut.
+
+    Attributes:
+        pad_seconds: A cut lies this long before the first attack of its segment; 5 ms as in REAPER, at most 50 ms as in
+            Pro Tools.
+        crossfade_seconds: Length of the crossfade, which ends before the attack.
+        fill: What sounds in gaps; AUTO runs on into the tail for short ones and stretches the tail for long ones.
+        groups: Channel names that are cut together; channels in no group form a last one. Without groups all
+            channels are cut together.
+    """
+
+    pad_seconds: float = 0.005
+    crossfade_seconds: float = 0.005
+    fill: Fill = Fill.AUTO
+    groups: tuple[tuple[str, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0.001 <= self.pad_seconds <= MAX_PAD_SECONDS:
+            raise InputError(f"the pre-onset pad must be 1 to 50 ms, found {self.pad_seconds * 1000:g} ms")
+        if not 0.0005 <= self.crossfade_seconds <= MAX_PAD_SECONDS:
+            raise InputError(f"the crossfade must be 0.5 to 50 ms, found {self.crossfade_seconds * 1000:g} ms")
+        names = [name for group in self.groups for name in group]
+        if len(set(names)) != len(names):
+            raise InputError(f"a channel may be in one group only, found {self.groups}")
+
+
+@dataclass(frozen=True)
+class EditPlan:
+    """Everything that was decided about a take.
+
+    Attributes:
+        take: Which take the plan belongs to.
+        moves: One per hit, in order of onset.
+        tempo_map: What the lines were placed by.
+        grid: The lines.
+        engine: Who decided.
+        splice: How to cut.
+        notes: Assumptions and warnings, in plain sentences.
+    """
+
+    take: TakeFacts
+    moves: tuple[Move, ...]
+    tempo_map: TempoMap
+    grid: Grid
+    engine: str = "onset-quantise"
+    splice: SpliceSettings = field(default_factory=SpliceSettings)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cut:
+    """From here on a group of channels sounds with another shift.
+
+    Attributes:
+        source_samples: The cut point in the source.
+        shift_samples: Movement of everything from here to the next cut; positive is later.
+        first_onset_samples: First attack behind the cut, in the source.
+        last_onset_samples: Last attack before the next cut, in the source.
+    """
+
+    source_samples: int
+    shift_samples: int
+    first_onset_samples: int
+    last_onset_samples: int
+
+    @property
+    def destination_samples(self) -> int:
+        """Where the cut point sounds."""
+        return self.source_samples + self.shift_samples
+
+
+def validate(plan: EditPlan, take: Take) -> None:
+    """Check that a plan belongs to a take and keeps its invariants in every group of channels.
+
+    Raises:
+        InputError: It does not; the message names the first hit that is wrong.
+    """
+    facts = TakeFacts.of(take)
+    for what, planned, found in (
+        ("sample rate", plan.take.sample_rate, facts.sample_rate),
+        ("length in samples", plan.take.samples, facts.samples),
+        ("channels", ", ".join(plan.take.channels), ", ".join(facts.channels)),
+    ):
+        if planned != found:
+            raise InputError(f"the plan belongs to another take: its {what} is {planned}, that of {take.name!r} {found}")
+    for move in plan.moves:
+        _check_move(move, facts)
+    for earlier, later in pairwise(plan.moves):
+        if later.onset_samples < earlier.onset_samples:
+            raise InputError(f"moves must be in order of onset: {_place(later, facts)} follows {_place(earlier, facts)}")
+    for group in channel_groups(plan, facts.channels):
+        cut_list(plan, group)
+
+
+def channel_groups(plan: EditPlan, channels: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """The groups of channels that are cut together; those that the plan does not name form the last.
+
+    Raises:
+        InputError: The plan groups a channel that is not there.
+    """
+    named = [name for group in plan.splice.groups for name in group]
+    unknown = [name for name in named if name not in channels]
+    if unknown:
+        raise InputError(f"no channel is called {unknown[0]!r}; the channels are {', '.join(channels)}")
+    rest = tuple(name for name in channels if name not in named)
+    return (*plan.splice.groups, rest) if rest else plan.splice.groups
+
+
+def segments(moves: Sequence[Move]) -> list[tuple[Move, ...]]:
+    """Neighbouring moves that go to one line together; a hit that is left alone is a segment of its own."""
+    found: list[tuple[Move, ...]] = []
+    for line_beats, run in groupby(moves, key=lambda move: move.line_beats):
+        members = tuple(run)
+        found += [members] if line_beats is not None else [(move,) for move in members]
+    return found
+
+
+def cut_list(plan: EditPlan, group: Sequence[str]) -> list[Cut]:
+    """Derive where a group of channels is cut.
+
+    A segment moves as far as its leading hit, or, if that was struck on a channel of another group, as far as the
+    firmest hit of its own channels, if there is one.
+
+    Returns:
+        In order; source and destination strictly increase. A cut that changes nothing is kept, for the attack behind it.
+
+    Raises:
+        InputError: The moves contradict each other: a hit would be swallowed, or sound before an earlier one.
+    """
+    rate = plan.take.sample_rate
+    pad = seconds_to_samples(plan.splice.pad_seconds, rate)
+    least_attack = seconds_to_samples(LEAST_ATTACK_SECONDS, rate)
+    cuts: list[Cut] = []
+    for segment in segments(plan.moves):
+        first, last = segment[0].onset_samples, segment[-1].onset_samples
+        source, shift = max(0, first - pad), _leader(segment, group).shift_samples
+        if cuts:
+            if shift == cuts[-1].shift_samples:
+                source = max(source, cuts[-1].source_samples + 1)
+            source = max(source, (cuts[-1].last_onset_samples + first) // 2)
+        cut = Cut(source, shift, first, last)
+        if cuts and shift != cuts[-1].shift_samples:
+            swallowed_before = cuts[-1].last_onset_samples + cuts[-1].shift_samples + least_attack
+            if cut.destination_samples < swallowed_before or cut.source_samples <= cuts[-1].source_samples:
+                raise InputError(
+                    f"the {_place(segment[0], plan.take)} would sound on or before the hit at "
+                    f"{samples_to_seconds(cuts[-1].last_onset_samples, rate):.4f} s, which comes first in the take; "
+                    "move the two apart or give both the same shift"
+                )
+        cuts.append(cut)
+    return cuts
+
+
+def _leader(segment: Sequence[Move], group: Sequence[str]) -> Move:
+    firmness = [(move.channel in group, move.leads, move.velocity * move.confidence) for move in segment]
+    own = max(range(len(segment)), key=lambda i: firmness[i])
+    if segment[own].channel in group:
+        return segment[own]
+    return next((move for move in segment if move.leads), segment[own])
+
+
+def _check_move(move: Move, facts: TakeFacts) -> None:
+    if move.channel not in facts.channels:
+        raise InputError(
+            f"the {_place(move, facts)} names the channel {move.channel!r}; the channels are {', '.join(facts.channels)}"
+        )
+    if not 0 <= move.onset_samples < facts.samples:
+        raise InputError(f"the {_place(move, facts)} lies outside the take of {_length(facts):.3f} s")
+    if not 0 <= move.destination_samples < facts.samples:
+        raise InputError(
+            f"the {_place(move, facts)} would go to {samples_to_seconds(move.destination_samples, facts.sample_rate):.4f} s, "
+            f"outside the take of {_length(facts):.3f} s"
+        )
+
+
+def _place(move: Move, facts: TakeFacts) -> str:
+    return f"hit at {samples_to_seconds(move.onset_samples, facts.sample_rate):.4f} s"
+
+
+def _length(facts: TakeFacts) -> float:
+    return samples_to_seconds(facts.samples, facts.sample_rate)

@@ -1,0 +1,242 @@
+"""Classical alignment: every hit to its nearest grid line, by rules an engineer can foresee."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from beatnet_align.edit_plan import Flag, Move, segments
+from beatnet_align.errors import InputError
+from beatnet_align.grid import Grid
+from beatnet_align.hits import Hit
+from beatnet_align.take import Take
+from beatnet_align.tempo_map import TempoMap
+from beatnet_align.units import FloatArray, samples_to_seconds, seconds_to_samples
+
+FAR_SHARE = 0.35
+"""Further than this share of a grid step from its line, a hit is doubtful."""
+
+LOW_CONFIDENCE = 0.5
+FLAM_SECONDS, FLAM_SHARE = 0.035, 0.35
+"""Hits closer than this in time, and than this share of a grid step, were meant for one line."""
+
+ORNAMENT_SECONDS, ORNAMENT_SHARE = 0.090, 0.6
+ORNAMENT_VELOCITY = 0.7
+"""A softer stroke of the same channel this close to a main stroke ornaments it, and keeps its spacing."""
+
+LEANING_SHARE = 0.3
+"""A second claim on a line goes to the free neighbour when it lies this share of a step on that side."""
+
+CLEAR_LEAD_DB = 10.0
+"""Of two strokes on one line the nearer leads, unless the other is this much more salient."""
+
+LEAST_SPACING_SECONDS = 0.006
+
+
+@dataclass(frozen=True)
+class QuantiseSettings:
+    """The rules.
+
+    Attributes:
+        strength: 0 leaves every hit, 1 puts it on its line.
+        exclude_within_seconds: Hits this close to their line are left alone.
+        max_move_seconds: Hits that would move further are left alone and flagged; None for no limit.
+        bars: First and last bar to edit, from 1, both included; None for all.
+    """
+
+    strength: float = 1.0
+    exclude_within_seconds: float = 0.0
+    max_move_seconds: float | None = None
+    bars: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.strength <= 1.0:
+            raise InputError(f"strength must lie between 0 and 1 (0 to 100 %), found {self.strength}")
+        if not self.exclude_within_seconds >= 0.0:
+            raise InputError(f"exclude-within must not be negative, found {self.exclude_within_seconds * 1000:g} ms")
+        if self.max_move_seconds is not None and not self.max_move_seconds > 0.0:
+            raise InputError(f"the maximum move must be over 0, found {self.max_move_seconds * 1000:g} ms")
+        if self.bars is not None and self.bars[0] > self.bars[1]:
+            raise InputError(f"the bar range ends before it starts: {self.bars[0]}-{self.bars[1]}")
+
+
+def quantise(
+    hits: Sequence[Hit], take: Take, tempo_map: TempoMap, grid: Grid, settings: QuantiseSettings | None = None
+) -> tuple[Move, ...]:
+    """Send each hit to its nearest line.
+
+    Hits within a flam of each other go together, led by the most salient. An ornament goes with its main stroke.
+    Where two strokes claim one line, the nearer has it; the other takes the free neighbouring line it leans to, or
+    follows.
+
+    Args:
+        hits: In order of onset.
+        take: Gives rate, length and channel names.
+        tempo_map: Gives the beats.
+        grid: Gives the lines.
+        settings: See :class:`QuantiseSettings`.
+
+    Returns:
+        One move per hit, in the same order. Cut lists derived from them keep the invariants.
+    """
+    if not hits:
+        return ()
+    settings = settings or QuantiseSettings()
+    rate = take.sample_rate
+    beats = tempo_map.to_beats(samples_to_seconds(np.array([hit.onset_samples for hit in hits]), rate))
+    steps = grid.step_beats_at(beats)
+    moves: list[Move] = []
+    for claim in _claims(hits, beats, steps * 60.0 / tempo_map.bpm_at(beats), grid, rate):
+        line_seconds = tempo_map.to_seconds(claim.line_beats)
+        leave = _reason_to_leave(hits[claim.lead], line_seconds, tempo_map, take, settings)
+        far = abs(beats[claim.lead] - claim.line_beats) > FAR_SHARE * steps[claim.lead]
+        for i in claim.members:
+            flags = [*claim.flags, *([Flag.FAR_FROM_LINE] if far else [])]
+            if hits[i].confidence < LOW_CONFIDENCE:
+                flags.append(Flag.LOW_CONFIDENCE)
+            if i != claim.lead:
+                flags.append(Flag.ORNAMENT if hits[i].channel == hits[claim.lead].channel else Flag.FOLLOWS_LEAD)
+            moves.append(_move(hits[i], hits[claim.lead], claim, line_seconds, leave, tuple(flags), take, settings))
+    return _uncrowded(moves, rate)
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """Hits that go to one line together, led by one of them."""
+
+    members: tuple[int, ...]
+    lead: int
+    line_beats: float
+    flags: tuple[Flag, ...] = ()
+
+
+def _claims(
+    hits: Sequence[Hit], beats: FloatArray, steps_seconds: FloatArray, grid: Grid, rate: int
+) -> list[_Claim]:
+    """Who goes to which line: nearest lines first, then every second claim is settled."""
+    claims: list[_Claim] = []
+    for members in _clusters(hits, steps_seconds, rate):
+        lead = max(members, key=lambda i: (hits[i].salience, -i))
+        claims.append(_Claim(tuple(members), lead, float(grid.nearest_line(beats[[lead]])[0])))
+    settled: list[_Claim] = []
+    for k, claim in enumerate(claims):
+        rival = settled[-1] if settled and settled[-1].line_beats >= claim.line_beats else None
+        if rival is None:
+            settled.append(claim)
+            continue
+        line = rival.line_beats
+        around = grid.lines_beats(line - 3.0, line + 3.0)
+        at = int(np.searchsorted(around, line))
+        below, above = float(around[at - 1]), float(around[at + 1])
+        next_is_free = k + 1 == len(claims) or claims[k + 1].line_beats > above
+        last_is_free = len(settled) == 1 or settled[-2].line_beats < below
+        early, late = line - beats[rival.lead], beats[claim.lead] - line
+        if next_is_free and late > LEANING_SHARE * (above - line) and late > early:
+            settled.append(replace(claim, line_beats=above, flags=(Flag.TWO_CLAIMS,)))
+        elif last_is_free and early > LEANING_SHARE * (line - below) and early > late:
+            settled[-1] = replace(rival, line_beats=below, flags=(Flag.TWO_CLAIMS,))
+            settled.append(replace(claim, line_beats=line))
+        else:
+            nearer = min((rival.lead, claim.lead), key=lambda i: abs(beats[i] - line))
+            firmer = max((rival.lead, claim.lead), key=lambda i: hits[i].salience)
+            clear = abs(hits[rival.lead].salience - hits[claim.lead].salience) > CLEAR_LEAD_DB
+            members = (*rival.members, *claim.members)
+            settled[-1] = _Claim(members, firmer if clear else nearer, line, (Flag.TWO_CLAIMS,))
+    return settled
+
+
+def _clusters(hits: Sequence[Hit], steps_seconds: FloatArray, rate: int) -> list[list[int]]:
+    """Indices of hits that go together: flams between pieces, and ornaments with their main stroke."""
+    clusters: list[list[int]] = []
+    for i, hit in enumerate(hits):
+        if clusters:
+            step = float(steps_seconds[i])
+            flam = seconds_to_samples(min(FLAM_SECONDS, FLAM_SHARE * step), rate)
+            near = seconds_to_samples(min(ORNAMENT_SECONDS, ORNAMENT_SHARE * step), rate)
+            distance = hit.onset_samples - hits[clusters[-1][0]].onset_samples
+            strokes = [j for j in clusters[-1] if hits[j].channel == hit.channel]
+            ornament = bool(strokes) and _is_ornament(hits[strokes[-1]], hit) and distance <= near
+            if (distance <= flam and not strokes) or ornament:
+                clusters[-1].append(i)
+                continue
+        clusters.append([i])
+    return clusters
+
+
+def _is_ornament(one: Hit, other: Hit) -> bool:
+    """Whether two strokes of one channel differ enough in force to be a main stroke and its ornament."""
+    softer, firmer = sorted((one.velocity, other.velocity))
+    return one.channel == other.channel and softer <= ORNAMENT_VELOCITY * firmer
+
+
+def _reason_to_leave(
+    lead: Hit, line_seconds: float, tempo_map: TempoMap, take: Take, settings: QuantiseSettings
+) -> Flag | None:
+    distance_seconds = line_seconds - samples_to_seconds(lead.onset_samples, take.sample_rate)
+    if settings.bars is not None:
+        bar = int(tempo_map.bar_of(tempo_map.to_beats(np.array([line_seconds])))[0])
+        if not settings.bars[0] <= bar <= settings.bars[1]:
+            return Flag.OUTSIDE_BARS
+    if not 0.0 <= line_seconds < take.seconds:
+        return Flag.OUTSIDE_TAKE
+    if abs(distance_seconds) < settings.exclude_within_seconds:
+        return Flag.WITHIN_EXCLUSION
+    if settings.max_move_seconds is not None and abs(distance_seconds) > settings.max_move_seconds:
+        return Flag.BEYOND_MAX_MOVE
+    return None
+
+
+def _move(
+    hit: Hit,
+    lead: Hit,
+    claim: _Claim,
+    line_seconds: float,
+    leave: Flag | None,
+    flags: tuple[Flag, ...],
+    take: Take,
+    settings: QuantiseSettings,
+) -> Move:
+    """The move of one hit of a cluster: ornaments keep their spacing to the lead, all others aim at the line."""
+    destination = hit.onset_samples
+    if leave is None:
+        keeps_spacing = Flag.ORNAMENT in flags or Flag.TWO_CLAIMS in flags
+        follows = lead if keeps_spacing else hit
+        line_samples = seconds_to_samples(line_seconds, take.sample_rate)
+        destination += round(settings.strength * (line_samples - follows.onset_samples))
+    return Move(
+        onset_samples=hit.onset_samples,
+        destination_samples=min(max(destination, 0), take.samples - 1),
+        channel=take.channels[hit.channel].name,
+        piece=hit.piece,
+        velocity=hit.velocity,
+        confidence=hit.confidence,
+        leads=hit is lead,
+        line_beats=claim.line_beats if leave is None else None,
+        flags=flags if leave is None else (*flags, leave),
+    )
+
+
+def _uncrowded(moves: Sequence[Move], rate: int) -> tuple[Move, ...]:
+    """Let a segment that would run into the one before it move along with that one instead."""
+    least = seconds_to_samples(LEAST_SPACING_SECONDS, rate)
+    placed: list[Move] = []
+    last_onset, last_shift = 0, 0
+    for segment in segments(moves):
+        shift = next(move for move in segment if move.leads).shift_samples
+        if placed and shift != last_shift and segment[0].onset_samples + shift < last_onset + last_shift + least:
+            shift = last_shift
+            placed += [
+                replace(
+                    move,
+                    destination_samples=move.onset_samples + shift,
+                    line_beats=placed[-1].line_beats,
+                    leads=False if placed[-1].line_beats is not None else move.leads,
+                    flags=(*move.flags, Flag.CROWDED),
+                )
+                for move in segment
+            ]
+        else:
+            placed += segment
+        last_onset, last_shift = segment[-1].onset_samples, shift
+    return tuple(placed)
+

@@ -1,0 +1,268 @@
+"""Render a plan by cutting: move, crossfade, fill; attacks bit-exact, all channels of a group together.
+
+The output is a row of spans. A plain span copies the source at one shift. Between two shifts stands a join, which ends
+before the attack behind the cut: a crossfade where the tail in front is cut short or needs only a little more, or the
+tail in front stretched, with a crossfade at either end, where a longer gap opens.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from beatnet_align.edit_plan import Cut, EditPlan, Fill, channel_groups, cut_list, validate
+from beatnet_align.fill import stretched_tail
+from beatnet_align.take import Audio, Take
+from beatnet_align.units import seconds_to_samples
+
+GUARD_SECONDS = 0.0005
+"""A crossfade ends this long before an onset, because the energy of the definition is smoothed over as much."""
+
+HOLD_SECONDS = 0.035
+"""The first part of a hit that is never stretched or faded (REAPER's SWS extensions: 35 ms)."""
+
+LEAST_HOLD_SECONDS = 0.005
+LONGEST_EXTENSION_SECONDS = 0.015
+"""Gaps up to this run on into the tail, longer ones stretch it (REAPER's SWS extensions: 15 ms)."""
+
+MOST_STRETCH = 1.5
+"""A stretched tail is at most this much longer (REAPER's SWS extensions), where the tail is long enough."""
+
+LONGEST_TAIL_SECONDS = 0.250
+BLOCK_SECONDS = 8.0
+
+
+def crossfade(outgoing: Audio, incoming: Audio) -> Audio:
+    """Fade ``outgoing`` into ``incoming`` over their whole length.
+
+    Equal gain, not equal power: both sides of a drum edit hold nearly the same sound, so amplitudes add.
+
+    Args:
+        outgoing: [channels, samples], full scale ±1; audible at the first sample.
+        incoming: Same shape; audible at the last sample.
+
+    Returns:
+        [channels, samples]; equal to the input wherever the two agree.
+    """
+    samples = outgoing.shape[1]
+    fade = ((np.arange(samples) + 1) / (samples + 1)).astype(outgoing.dtype)
+    faded: Audio = outgoing + fade * (incoming - outgoing)
+    return faded
+
+
+@dataclass(frozen=True)
+class Plain:
+    """Source samples at one shift."""
+
+    start: int
+    stop: int
+    shift: int
+
+    @property
+    def source(self) -> tuple[int, int]:
+        """First and last-but-one source sample needed."""
+        return self.start - self.shift, self.stop - self.shift
+
+
+@dataclass(frozen=True)
+class Fade:
+    """From one shift to another."""
+
+    start: int
+    stop: int
+    shift_out: int
+    shift_in: int
+
+    @property
+    def source(self) -> tuple[int, int]:
+        """First and last-but-one source sample needed."""
+        return (
+            self.start - max(self.shift_out, self.shift_in),
+            self.stop - min(self.shift_out, self.shift_in),
+        )
+
+
+@dataclass(frozen=True)
+class Stretched:
+    """The tail in front of a gap, stretched over it; fades from the earlier shift and into the later one."""
+
+    start: int
+    stop: int
+    shift_out: int
+    shift_in: int
+    fade: int
+
+    @property
+    def source(self) -> tuple[int, int]:
+        """First and last-but-one source sample needed."""
+        return self.start - self.shift_out, self.stop - self.shift_in
+
+
+Span = Plain | Fade | Stretched
+
+
+def render(take: Take, plan: EditPlan, progress: Callable[[int], None] = lambda _: None) -> Iterator[Audio]:
+    """Render a plan, a block at a time.
+
+    Args:
+        take: The take that the plan belongs to.
+        plan: Validated here.
+        progress: Told how many further samples are done.
+
+    Yields:
+        Blocks of [channels, samples], as long as the take together. What the plan does not move is the input bit
+        for bit.
+
+    Raises:
+        InputError: The plan belongs to another take or breaks an invariant.
+    """
+    validate(plan, take)
+    names = [channel.name for channel in take.channels]
+    groups = [
+        ([names.index(name) for name in group], timeline(cut_list(plan, group), take.samples, take.sample_rate, plan))
+        for group in channel_groups(plan, names)
+    ]
+    block = seconds_to_samples(BLOCK_SECONDS, take.sample_rate)
+    for start in range(0, take.samples, block):
+        stop = min(start + block, take.samples)
+        yield _render_block(take, groups, start, stop)
+        progress(stop - start)
+
+
+def render_whole(take: Take, plan: EditPlan) -> Audio:
+    """Render a plan into memory: [channels, samples].
+
+    Raises:
+        InputError: As for :func:`render`.
+    """
+    return np.concatenate(list(render(take, plan)), axis=1)
+
+
+def timeline(cuts: Sequence[Cut], samples: int, sample_rate: int, plan: EditPlan) -> list[Span]:
+    """Lay out the spans of one group of channels.
+
+    Args:
+        cuts: In order.
+        samples: Length of the take.
+        sample_rate: In hertz.
+        plan: Gives pad, crossfade and fill.
+
+    Returns:
+        Spans that follow each other without gap or overlap from 0 to ``samples``.
+    """
+    # The take begins and ends where it did: like a segment without attacks at either end.
+    first, last = Cut(0, 0, 0, -seconds_to_samples(1.0, sample_rate)), Cut(samples, 0, samples, samples)
+    layout = _Layout(sample_rate, plan)
+    spans: list[Span] = []
+    at = 0
+    previous = first
+    for cut in (*cuts, last):
+        if cut.shift_samples == previous.shift_samples:
+            previous = Cut(previous.source_samples, previous.shift_samples, cut.first_onset_samples, cut.last_onset_samples)
+            continue
+        join = layout.join(previous, cut, at, samples)
+        if join is not None:
+            if join.start > at:
+                spans.append(Plain(at, join.start, previous.shift_samples))
+            spans.append(join)
+            at = join.stop
+        previous = cut
+    if at < samples:
+        spans.append(Plain(at, samples, previous.shift_samples))
+    return spans
+
+
+class _Layout:
+    """Chooses the join between two shifts."""
+
+    def __init__(self, sample_rate: int, plan: EditPlan) -> None:
+        def to_samples(seconds: float) -> int:
+            return max(1, seconds_to_samples(seconds, sample_rate))
+
+        self.fill = plan.splice.fill
+        self.pad = to_samples(plan.splice.pad_seconds)
+        self.fade = to_samples(plan.splice.crossfade_seconds)
+        self.guard = to_samples(GUARD_SECONDS)
+        self.hold = to_samples(HOLD_SECONDS)
+        self.least_hold = to_samples(LEAST_HOLD_SECONDS)
+        self.longest_extension = to_samples(LONGEST_EXTENSION_SECONDS)
+        self.longest_tail = to_samples(LONGEST_TAIL_SECONDS)
+
+    def join(self, before: Cut, after: Cut, earliest: int, samples: int) -> Span | None:
+        """The join in front of ``after``; None where nothing of it lies inside the take."""
+        stop = min(after.first_onset_samples + after.shift_samples - self.guard, samples)
+        # The attack before is sacred for 35 ms, or for as much as is left of it when hits are close.
+        attack = before.last_onset_samples + before.shift_samples
+        hold = min(self.hold, max(self.least_hold, (stop - attack) // 2))
+        start = max(earliest, attack + hold, 0)
+        if stop <= earliest:
+            return None
+        start = min(start, stop - 1)
+        gap = after.shift_samples - before.shift_samples
+        if gap < 0:
+            fade_start = max(start, stop + self.guard - max(self.pad, self.fade))
+            return Fade(fade_start, min(fade_start + self.fade, stop), before.shift_samples, after.shift_samples)
+        return self._over_gap(before, after, start, stop, gap)
+
+    def _over_gap(self, before: Cut, after: Cut, start: int, stop: int, gap: int) -> Span:
+        """Fill a gap from the tail that sounds from ``start`` on, at the earlier shift, to ``stop − gap``."""
+        shifts = before.shift_samples, after.shift_samples
+        tail = stop - gap - start
+        extension = Fade(max(start, stop - gap - self.fade), max(start + 1, stop - gap), *shifts)
+        heard_again = extension.start - after.shift_samples
+        repeats_attack = heard_again < before.last_onset_samples + self.least_hold
+        wants_stretch = self.fill is Fill.STRETCH or (self.fill is Fill.AUTO and gap > self.longest_extension)
+        if tail < 2 * self.least_hold or (not wants_stretch and not repeats_attack):
+            return extension
+        length = min(tail, max(round(gap / (MOST_STRETCH - 1.0)), 4 * self.fade))
+        length = min(length, self.longest_tail) if gap < (MOST_STRETCH - 1.0) * self.longest_tail else length
+        return Stretched(stop - gap - length, stop, *shifts, fade=min(self.fade, length // 2))
+
+
+def _render_block(take: Take, groups: Sequence[tuple[list[int], list[Span]]], start: int, stop: int) -> Audio:
+    inside = [
+        (rows, [span for span in spans if span.start < stop and span.stop > start]) for rows, spans in groups
+    ]
+    first = min(span.source[0] for _, spans in inside for span in _clipped(spans, start, stop))
+    last = max(span.source[1] for _, spans in inside for span in _clipped(spans, start, stop))
+    source = take.read(first, last)
+    out = np.empty((len(take.channels), stop - start), source.dtype)
+    for rows, spans in inside:
+        every = len(rows) == len(take.channels)
+        audio = source if every else source[rows]
+        column = 0
+        for span in _clipped(spans, start, stop):
+            piece = _render_span(span, audio, first, take.sample_rate)
+            lead_in = max(0, start - span.start)
+            piece = piece[:, lead_in : lead_in + stop - start - column]
+            out[rows if not every else slice(None), column : column + piece.shape[1]] = piece
+            column += piece.shape[1]
+    return out
+
+
+def _clipped(spans: Sequence[Span], start: int, stop: int) -> Iterator[Span]:
+    """The spans with plain ones cut to the block; joins stay whole, so that blocks do not change the result."""
+    for span in spans:
+        if isinstance(span, Plain):
+            yield Plain(max(span.start, start), min(span.stop, stop), span.shift)
+        else:
+            yield span
+
+
+def _render_span(span: Span, audio: Audio, offset: int, sample_rate: int) -> Audio:
+    """[channels, stop − start] of a span; ``audio`` begins at source sample ``offset``."""
+
+    def source(start: int, stop: int, shift: int) -> Audio:
+        return audio[:, start - shift - offset : stop - shift - offset]
+
+    if isinstance(span, Plain):
+        return source(span.start, span.stop, span.shift)
+    if isinstance(span, Fade):
+        outgoing = source(span.start, span.stop, span.shift_out)
+        return crossfade(outgoing, source(span.start, span.stop, span.shift_in))
+    tail = source(span.start, span.stop - span.shift_in + span.shift_out, span.shift_out)
+    out = stretched_tail(tail, span.stop - span.start, sample_rate)
+    fade = span.fade
+    out[:, :fade] = crossfade(tail[:, :fade], out[:, :fade])
+    out[:, -fade:] = crossfade(out[:, -fade:], source(span.stop - fade, span.stop, span.shift_in))
+    return out

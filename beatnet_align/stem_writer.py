@@ -1,0 +1,217 @@
+"""Write stems in the format that they came in, all of them or none."""
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import repeat
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import soundfile as sf
+
+from beatnet_align.audio_files import OpenTake
+from beatnet_align.errors import InputError, OutputError
+from beatnet_align.stems import INTEGER_BITS, Stem, read_stem
+from beatnet_align.take import Audio
+
+
+def check_out_dir(opened: OpenTake, out_dir: Path, force: bool, extra_names: Iterable[str] = ()) -> None:
+    """Check, before any long work, that a result may be written to a folder.
+
+    Args:
+        opened: The take; the result will have its file names and about its size.
+        out_dir: Where to write; need not exist yet.
+        force: Whether files that are there may be replaced.
+        extra_names: Further files that will be written.
+
+    Raises:
+        InputError: The folder is the take's own, is a file, or holds such files already and ``force`` is not set.
+        OutputError: The disk has too little room.
+    """
+    with _reported(out_dir):
+        here = out_dir.absolute()
+        base = next(folder for folder in (here, *here.parents) if os.path.lexists(folder))
+        if not base.is_dir():
+            raise InputError(f"cannot write into {out_dir}: {base} is a file; choose another folder with -o")
+        for name in [*(stem.name for stem in opened.stems), *extra_names]:
+            _check_name_is_free(opened, out_dir / name, force)
+        needed_bytes, free_bytes = sum(stem.size_bytes for stem in opened.stems), shutil.disk_usage(base).free
+    if needed_bytes > free_bytes:
+        raise OutputError(
+            f"{out_dir} needs about {needed_bytes / 1e6:.1f} MB, and its disk has {free_bytes / 1e6:.1f} MB left; "
+            "make room or choose another disk with -o"
+        )
+
+
+def _check_name_is_free(opened: OpenTake, final: Path, force: bool) -> None:
+    if any(final.exists() and final.samefile(stem.path) for stem in opened.stems):
+        raise InputError(f"{final} is a stem of the take itself, never to be replaced; choose another folder with -o")
+    if final.is_dir():
+        raise InputError(f"{final} is a folder and in the way; move it, or choose another place with -o")
+    if os.path.lexists(final) and not force:
+        raise InputError(f"{final} exists; use --force to replace it, or choose another folder with -o")
+
+
+def write_stems(
+    opened: OpenTake,
+    blocks: Iterable[Audio],
+    out_dir: Path,
+    *,
+    force: bool = False,
+    extra_files: Mapping[str, bytes] | None = None,
+) -> None:
+    """Write a take's stems under their names, in their formats, lengths and with their tags.
+
+    Everything goes to hidden files first, which get their names when all is written; after any failure, also in
+    ``blocks``, none is left. Integer samples are rounded to the nearest step and held at full scale, float samples are
+    written as they are: what was not touched comes back bit for bit.
+
+    Args:
+        opened: The take that the audio belongs to.
+        blocks: [channels, samples] each, one after the other, together as long as the take.
+        out_dir: Made where it does not exist.
+        force: Replace files that are there.
+        extra_files: Name and content of further files, written in this order after the stems.
+
+    Raises:
+        InputError: See :func:`check_out_dir`.
+        OutputError: The files could not be written, or ``blocks`` do not fit the take.
+    """
+    extras = extra_files or {}
+    check_out_dir(opened, out_dir, force, extras)
+    names = [*(stem.name for stem in opened.stems), *extras]
+    with _all_or_none(out_dir, names) as partials:
+        _write_audio(opened.stems, opened.take.samples, blocks, partials)
+        for name, content in extras.items():
+            with _reported(out_dir / name):
+                partials[name].write_bytes(content)
+
+
+@contextmanager
+def _all_or_none(out_dir: Path, names: Sequence[str]) -> Iterator[dict[str, Path]]:
+    """Give hidden files to write to; put them in place when all went well, else remove every trace."""
+    made = [folder for folder in (out_dir, *out_dir.parents) if not folder.exists()]
+    partials = {name: out_dir / f".{name}.partial" for name in names}
+    placed: list[Path] = []
+    try:
+        with _reported(out_dir):
+            out_dir.mkdir(parents=True, exist_ok=True)
+            for partial in partials.values():
+                partial.write_bytes(b"")  # raises a clearer error than libsndfile
+        yield partials
+        for name, partial in partials.items():
+            final = out_dir / name
+            with _reported(final):
+                is_new = not os.path.lexists(final)
+                partial.replace(final)
+            if is_new:
+                placed.append(final)
+    except BaseException:
+        for path in (*partials.values(), *placed):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+        for folder in made:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+def _write_audio(stems: Sequence[Stem], samples: int, blocks: Iterable[Audio], partials: Mapping[str, Path]) -> None:
+    position = 0
+    with ExitStack() as stack:
+        writers = [stack.enter_context(_StemWriter(stem, partials[stem.name])) for stem in stems]
+        pool = stack.enter_context(ThreadPoolExecutor(min(len(stems), os.cpu_count() or 1)))
+        for block in blocks:
+            if block.shape[0] != stems[-1].rows.stop or position + block.shape[1] > samples:
+                raise OutputError(f"a block {block.shape} at {position} does not fit the take's {samples} samples")
+            list(pool.map(_StemWriter.append, writers, repeat(position), [block[stem.rows] for stem in stems]))
+            position += block.shape[1]
+        if position != samples:
+            raise OutputError(f"the audio ends after {position} of {samples} samples")
+        for writer in writers:
+            writer.finish()
+
+
+class _StemWriter:
+    """One stem on its way to disk; closes its file when left, finished or not."""
+
+    def __init__(self, stem: Stem, partial: Path) -> None:
+        self._stem, self._partial, self._final = stem, partial, partial.parent / stem.name
+        with _reported(self._final):
+            self._file = sf.SoundFile(
+                partial,
+                "w",
+                stem.sample_rate,
+                stem.channels,
+                format=stem.container,
+                subtype=stem.subtype,
+                endian=stem.endian,
+            )
+            for tag, text in stem.tags.items():
+                setattr(self._file, tag, text)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with suppress(sf.SoundFileError):
+            self._file.close()
+
+    def append(self, start_samples: int, block: Audio) -> None:
+        """Write what of ``block``, which begins at ``start_samples`` of the take, lies within the stem's own length."""
+        kept = block[:, : max(0, self._stem.samples - start_samples)]
+        if not kept.shape[1]:
+            return
+        if not np.isfinite(kept).all():
+            raise OutputError(f"the audio for {self._stem.name} holds NaN or infinity; nothing was written")
+        bits = INTEGER_BITS.get(self._stem.subtype)
+        with _reported(self._final):
+            self._file.write(kept.T if bits is None else quantise(kept, bits).T)
+            if self._file.frames != start_samples + kept.shape[1]:
+                raise OutputError(f"could not write {self._final} to its end; is the disk full?")
+
+    def finish(self) -> None:
+        """Close the file and check that all of it arrived."""
+        with _reported(self._final):
+            self._file.close()
+        try:
+            complete = read_stem(self._partial, 0).samples == self._stem.samples
+        except InputError:
+            complete = False
+        if not complete:
+            raise OutputError(f"could not write {self._final} to its end; is the disk full?")
+
+
+def quantise(audio: Audio, bits: int) -> npt.NDArray[np.int32]:
+    """Round samples to integers of ``bits`` bits, held at full scale, in the upper bits of an int32.
+
+    libsndfile passes such integers through untouched; its own conversion from float would scale by 2^(bits-1) - 1.
+
+    Args:
+        audio: Any shape, full scale ±1, finite.
+        bits: 8 to 32.
+    """
+    full_scale = 1 << (bits - 1)
+    exact = audio.astype(np.float64) if bits > 24 else audio
+    steps = np.clip(np.rint(exact * float(full_scale)), -full_scale, full_scale - 1)
+    return steps.astype(np.int32) << np.int32(32 - bits)
+
+
+@contextmanager
+def _reported(path: Path) -> Iterator[None]:
+    """Turn a failed system or libsndfile call into one line about ``path``."""
+    try:
+        yield
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(f"could not write {path}: {error.strerror or error}; nothing was changed") from error
+    except sf.SoundFileError as error:
+        raise OutputError(f"could not write {path}: {str(error).strip(' .')}; is the disk full?") from error
