@@ -4,7 +4,7 @@ Takes are read a window or a block at a time, so their length does not matter. :
 measurements into figures.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -111,7 +111,7 @@ def spectral_distance_db(reference: Take, estimated: Take) -> FloatArray:
     return np.asarray(np.mean(sums / counts, axis=0))
 
 
-def _log_spectra_db(audio: npt.NDArray[np.floating], window: int, hop: int) -> npt.NDArray[np.floating]:
+def _log_spectra_db(audio: npt.NDArray[Any], window: int, hop: int) -> npt.NDArray[Any]:
     """[..., samples] to [..., frames, bins] in decibels."""
     frames = np.lib.stride_tricks.sliding_window_view(audio, window, axis=-1)[..., ::hop, :]
     magnitudes = np.abs(rfft(frames * np.hanning(window).astype(audio.dtype), axis=-1))

@@ -106,7 +106,8 @@ def _find_clicks(click: Take, channel: int) -> _Clicks:
     rises_db = levels_db - windows[:, : _BEFORE_FRAMES - _GAP_FRAMES].max(axis=1)
     rising = np.flatnonzero(rises_db > _MIN_RISE_DB)
     starts = rising[np.diff(rising, prepend=-_BEFORE_FRAMES) > _GAP_FRAMES]
-    peaks_db = np.array([levels_db[i : i + 2 * _BEFORE_FRAMES].max() for i in starts])
+    ends = np.minimum(starts + 2 * _BEFORE_FRAMES, np.append(starts[1:], len(levels_db)))
+    peaks_db = np.array([levels_db[start:end].max() for start, end in zip(starts, ends, strict=True)])
     if not len(starts):
         return _Clicks(np.empty(0), np.empty(0), np.empty(0))
     strongest = np.sort(peaks_db)[-min(_STRONGEST_CLICKS, max(1, len(peaks_db) // 3)) :]
@@ -182,7 +183,8 @@ def _read_accents(clicks: _Clicks, counts: IntArray, clicks_per_beat: float) -> 
             continue
         spacings = np.diff(accented)
         bar_clicks = int(np.bincount(spacings).argmax())
-        if bar_clicks < 2 or np.mean(spacings % bar_clicks == 0) < 0.8:
+        bars = 1 + (counts[-1] - accented[0]) // bar_clicks
+        if bar_clicks < 2 or np.mean(spacings % bar_clicks == 0) < 0.8 or len(accented) < 0.6 * bars:
             continue
         eighths = bar_clicks * 2 / clicks_per_beat
         if eighths == round(eighths) and eighths <= 64:

@@ -1,13 +1,14 @@
 """Merge the candidates of all channels into hits, telling a microphone's own hits from bleed.
 
-Every strike is heard by every microphone. The candidates that follow each other within the time that sound takes
-to cross a kit are one strike, or a flam of several. The loudest close microphone, against what it is used to, is
-the source; what the others hear is bleed if it comes no earlier and no louder than that source usually is there.
-Whatever is left over is a hit of its own, so flams survive.
+Every strike is heard by every microphone. Candidates are taken in order of how clearly they stand out: loud for their
+channel, clear over what sounded before, close rather than far, early rather than late. Each one taken is a hit, and
+what it explains is struck off: the same channel ringing on, and other channels that hear it about as loud as they
+usually do, about when sound would reach them. Whatever nothing explains is a hit of its own, so flams survive.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -40,12 +41,29 @@ ROLE_PIECE = {
     Role.RIDE: Piece.RIDE,
     Role.CYMBAL: Piece.CRASH,
 }
-ARRIVAL_TOLERANCE_SECONDS = 0.001
-TIE_DB = 8.0
-BLEED_MARGIN_DB = 6.0
-UNKNOWN_BLEED_DB = -3.0
-FEWEST_FOR_BLEED = 4
 RANGE_DB = 45.0
+"""Candidates further than this under their channel's loudest are noise."""
+
+LEAST_CLEARANCE_DB = 4.0
+MOST_CLEARANCE_DB = 25.0
+CLOSE_BONUS_DB, ROOM_MALUS_DB, COLOUR_DB, LATE_DB_PER_MS = 8.0, 12.0, 6.0, 1.0
+"""What a candidate's channel, its colour and its delay against the first of its group weigh against decibels."""
+
+FEWEST_FOR_BLEED = 4
+UNHEARD_BLEED_DB = -3.0
+BLEED_MARGIN_DB = 6.0
+OWN_RANGE_DB = 15.0
+"""What a close microphone hears this far under its own hits, beside a hit of another channel, is bleed."""
+
+EARLY_SECONDS = 0.001
+EARLIEST_BLEED_SECONDS = 0.003
+"""A microphone in front of a kick can hear it 1.6 ms after the snare's does."""
+
+FAR_LATENESS_SECONDS = 0.008
+ECHO_SECONDS, ECHO_MARGIN_DB, ECHO_CLEARANCE_DB = 0.030, 3.0, 15.0
+"""Rooms build up for 18 to 30 ms after a hit (EVIDENCE.md); what is no louder than usual there is no hit."""
+
+RINGING_SECONDS, RINGING_CLEARANCE_DB = 0.009, 6.0
 
 
 @dataclass(frozen=True)
@@ -128,25 +146,30 @@ def collect(
     Returns:
         In order of time.
     """
-    reference_db = _reference_levels_db(candidates, len(roles))
-    loud = [
-        c
-        for c in candidates
-        if c.rise_db >= settings.least_rise_db and c.level_db >= reference_db[c.channel] - RANGE_DB
+    window_samples = seconds_to_samples(settings.merge_window_seconds, sample_rate)
+    kit = _Kit.heard_in(candidates, roles, sample_rate)
+    clear = [
+        candidate
+        for candidate in candidates
+        if candidate.rise_db >= settings.least_rise_db
+        and candidate.above_background_db >= LEAST_CLEARANCE_DB
+        and kit.relative_db(candidate) >= -RANGE_DB
     ]
-    groups = _groups(loud, seconds_to_samples(settings.merge_window_seconds, sample_rate))
-    kit = _Kit(tuple(roles), reference_db, sample_rate)
-    bleed_db = kit.bleed_db(groups)
-    hits = [hit for group in groups for hit in kit.own_hits(group, bleed_db)]
+    groups = _groups(clear, window_samples)
+    prominence_db = [kit.prominence_db(candidate, group[0]) for group in groups for candidate in group]
+    kit = kit.with_bleed(groups)
+    onsets = np.array([candidate.onset_samples for candidate in clear], np.int64)
+    earliest = np.searchsorted(onsets, onsets - window_samples)
+    latest = np.searchsorted(onsets, onsets + seconds_to_samples(ECHO_SECONDS, sample_rate), "right")
+    explained = np.zeros(len(clear), bool)
+    hits = []
+    for i in np.argsort(-np.array(prominence_db), kind="stable"):
+        if explained[i]:
+            continue
+        hits.append(kit.hit(clear[i]))
+        for j in range(earliest[i], latest[i]):
+            explained[j] = explained[j] or kit.explains(clear[i], clear[j], settings.merge_window_seconds)
     return sorted(hits)
-
-
-def _reference_levels_db(candidates: Sequence[Candidate], channels: int) -> FloatArray:
-    """What each channel's own hits reach: the 95th percentile of its candidates' levels."""
-    levels: list[list[float]] = [[] for _ in range(channels)]
-    for candidate in candidates:
-        levels[candidate.channel].append(candidate.level_db)
-    return np.array([np.percentile(own, 95) if own else 0.0 for own in levels])
 
 
 def _groups(candidates: Sequence[Candidate], window_samples: int) -> list[list[Candidate]]:
@@ -162,70 +185,109 @@ def _groups(candidates: Sequence[Candidate], window_samples: int) -> list[list[C
 
 @dataclass(frozen=True)
 class _Kit:
-    """What is known of the microphones while candidates are sorted into own hits and bleed."""
+    """What the microphones are like, learned from the candidates themselves.
+
+    Attributes:
+        roles: One a channel.
+        sample_rate: In hertz.
+        loudest_db: [channels], the level that each one's loudest hits reach.
+        bleed_db: [from, to], how much louder the second channel usually is than the first, when the first one heard
+            a strike best; NaN where that is not known.
+    """
 
     roles: tuple[Role, ...]
-    reference_db: FloatArray
     sample_rate: int
+    loudest_db: FloatArray
+    bleed_db: FloatArray
 
-    def relative_db(self, candidate: Candidate) -> float:
-        """Level against what the channel's own hits reach."""
-        return candidate.level_db - float(self.reference_db[candidate.channel])
+    @classmethod
+    def heard_in(cls, candidates: Sequence[Candidate], roles: Sequence[Role], sample_rate: int) -> Self:
+        """Take each channel's 95th percentile as its loudest; bleed is not known yet."""
+        levels: list[list[float]] = [[] for _ in roles]
+        for candidate in candidates:
+            levels[candidate.channel].append(candidate.level_db)
+        loudest_db = np.array([np.percentile(own, 95) if own else 0.0 for own in levels])
+        return cls(tuple(roles), sample_rate, loudest_db, np.full((len(roles), len(roles)), np.nan))
 
-    def source(self, group: Sequence[Candidate]) -> Candidate:
-        """The candidate that most likely heard the strike at its piece: close, loud for its channel, and early."""
-        close = [c for c in group if self.roles[c.channel].is_close]
-        contenders = close or [c for c in group if self.roles[c.channel] is not Role.ROOM] or list(group)
-        loudest = max(self.relative_db(c) for c in contenders)
-        tied = [c for c in contenders if self.relative_db(c) >= loudest - TIE_DB]
-        return min(tied, key=lambda c: (c.onset_samples, -self.relative_db(c)))
-
-    def bleed_db(self, groups: Sequence[Sequence[Candidate]]) -> FloatArray:
-        """Level at which each channel is heard by each other, [from, to] in decibels; NaN where never heard."""
+    def with_bleed(self, groups: Sequence[Sequence[Candidate]]) -> Self:
+        """Learn the bleed from groups of candidates, each credited to its most prominent one."""
         heard: dict[tuple[int, int], list[float]] = {}
         for group in groups:
-            source = self.source(group)
+            source = max(group, key=lambda candidate: self.prominence_db(candidate, group[0]))
             for other in group:
                 if other.channel != source.channel:
-                    difference = other.level_db - source.level_db
-                    heard.setdefault((source.channel, other.channel), []).append(difference)
-        bleed = np.full((len(self.roles), len(self.roles)), np.nan)
-        for pair, differences in heard.items():
-            if len(differences) >= FEWEST_FOR_BLEED:
-                bleed[pair] = np.median(differences)
-        return bleed
+                    pair = (source.channel, other.channel)
+                    heard.setdefault(pair, []).append(other.level_db - source.level_db)
+        bleed_db = self.bleed_db.copy()
+        for pair, differences_db in heard.items():
+            if len(differences_db) >= FEWEST_FOR_BLEED:
+                bleed_db[pair] = np.median(differences_db)
+        return replace(self, bleed_db=bleed_db)
 
-    def own_hits(self, group: Sequence[Candidate], bleed_db: FloatArray) -> list[Hit]:
-        """Take sources from the group, with all that they explain, until nothing is left."""
-        left, hits = list(group), []
-        while left:
-            source = self.source(left)
-            hits.append(self.hit(source))
-            left = [c for c in left if c.channel != source.channel and not self.is_bleed(c, source, bleed_db)]
-        return hits
+    def relative_db(self, candidate: Candidate) -> float:
+        """Level against the loudest hits of the same channel."""
+        return candidate.level_db - float(self.loudest_db[candidate.channel])
 
-    def is_bleed(self, candidate: Candidate, source: Candidate, bleed_db: FloatArray) -> bool:
-        """Whether a candidate is no earlier and no louder than the source usually is in that channel."""
-        tolerance = seconds_to_samples(ARRIVAL_TOLERANCE_SECONDS, self.sample_rate)
-        if candidate.onset_samples < source.onset_samples - tolerance:
-            return False
-        expected_db = source.level_db + float(bleed_db[source.channel, candidate.channel])
-        if np.isnan(expected_db):
-            expected_db = float(self.reference_db[candidate.channel]) + self.relative_db(source) + UNKNOWN_BLEED_DB
-        return candidate.level_db <= expected_db + BLEED_MARGIN_DB
+    def prominence_db(self, candidate: Candidate, first: Candidate) -> float:
+        """How clearly a candidate stands out, in a group that ``first`` begins."""
+        role = self.roles[candidate.channel]
+        late_ms = (candidate.onset_samples - first.onset_samples) * 1000.0 / self.sample_rate
+        return (
+            self.relative_db(candidate)
+            + min(candidate.above_background_db, MOST_CLEARANCE_DB)
+            + CLOSE_BONUS_DB * role.is_close
+            - ROOM_MALUS_DB * (role is Role.ROOM)
+            + COLOUR_DB * _colour(candidate, role)
+            - LATE_DB_PER_MS * late_ms
+        )
+
+    def explains(self, source: Candidate, other: Candidate, merge_window_seconds: float) -> bool:
+        """Whether a hit heard best as ``source`` is all that ``other`` heard."""
+        delay_seconds = (other.onset_samples - source.onset_samples) / self.sample_rate
+        if other.channel == source.channel:
+            rings_on = delay_seconds > 0 and other.above_background_db < RINGING_CLEARANCE_DB
+            return abs(delay_seconds) < RINGING_SECONDS or rings_on
+        source_is_close, other_is_close = self.roles[source.channel].is_close, self.roles[other.channel].is_close
+        expected_db = self._expected_db(source, other.channel)
+        small = self.relative_db(other) < -OWN_RANGE_DB
+        as_loud_as_usual = other.level_db <= expected_db + BLEED_MARGIN_DB or small
+        if delay_seconds > merge_window_seconds:
+            faint = not other_is_close and other.above_background_db < ECHO_CLEARANCE_DB
+            return other.level_db <= expected_db + ECHO_MARGIN_DB or small or faint
+        if delay_seconds >= -EARLY_SECONDS:
+            return as_loud_as_usual or not other_is_close
+        if source_is_close:
+            return as_loud_as_usual and other_is_close and delay_seconds >= -EARLIEST_BLEED_SECONDS
+        return as_loud_as_usual and delay_seconds >= -FAR_LATENESS_SECONDS
+
+    def _expected_db(self, source: Candidate, channel: int) -> float:
+        bleed_db = float(self.bleed_db[source.channel, channel])
+        if not np.isnan(bleed_db):
+            return source.level_db + bleed_db
+        return float(self.loudest_db[channel]) + self.relative_db(source) + UNHEARD_BLEED_DB
 
     def hit(self, source: Candidate) -> Hit:
-        """Name and weigh a strike by the channel that heard it first."""
+        """Name and weigh a strike by the channel that heard it best."""
         role = self.roles[source.channel]
         relative_db = self.relative_db(source)
+        clearance_db = min(source.above_background_db, MOST_CLEARANCE_DB) - MOST_CLEARANCE_DB
         return Hit(
             onset_samples=source.onset_samples,
             channel=source.channel,
             piece=ROLE_PIECE.get(role, _piece_by_sound(source)),
             velocity=round(float(np.clip(10 ** (relative_db / 40), 0.01, 1.0)), 3),
             confidence=round(_confidence(source, role), 3),
-            salience=round(relative_db + ROLE_PRIORITY_DB.get(role, 0.0), 2),
+            salience=round(relative_db + ROLE_PRIORITY_DB.get(role, 0.0) + clearance_db, 2),
         )
+
+
+def _colour(candidate: Candidate, role: Role) -> float:
+    """How well a spectrum fits a microphone: a kick is low, and what is only low is no snare and no cymbal."""
+    if role is Role.KICK:
+        return min(1.0, 2.0 * candidate.low) - 0.5
+    if role in (Role.SNARE, Role.HIHAT, Role.RIDE, Role.CYMBAL):
+        return -max(0.0, candidate.low - 0.7) / 0.3
+    return 0.0
 
 
 def _piece_by_sound(source: Candidate) -> Piece:

@@ -180,28 +180,32 @@ def validate(plan: EditPlan, take: Take) -> None:
         ("channels", ", ".join(plan.take.channels), ", ".join(facts.channels)),
     ):
         if planned != found:
-            raise InputError(f"the plan belongs to another take: its {what} is {planned}, that of {take.name!r} {found}")
+            raise InputError(
+                f"the plan belongs to another take: its {what} is {planned}, that of {take.name!r} {found}"
+            )
     for move in plan.moves:
         _check_move(move, facts)
     for earlier, later in pairwise(plan.moves):
         if later.onset_samples < earlier.onset_samples:
-            raise InputError(f"moves must be in order of onset: {_place(later, facts)} follows {_place(earlier, facts)}")
-    for group in channel_groups(plan, facts.channels):
+            raise InputError(
+                f"moves must be in order of onset: {_place(later, facts)} follows {_place(earlier, facts)}"
+            )
+    for group in channel_groups(plan.splice, facts.channels):
         cut_list(plan, group)
 
 
-def channel_groups(plan: EditPlan, channels: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    """The groups of channels that are cut together; those that the plan does not name form the last.
+def channel_groups(splice: SpliceSettings, channels: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """The groups of channels that are cut together; those that the settings do not name form the last.
 
     Raises:
-        InputError: The plan groups a channel that is not there.
+        InputError: The settings group a channel that is not there.
     """
-    named = [name for group in plan.splice.groups for name in group]
+    named = [name for group in splice.groups for name in group]
     unknown = [name for name in named if name not in channels]
     if unknown:
         raise InputError(f"no channel is called {unknown[0]!r}; the channels are {', '.join(channels)}")
     rest = tuple(name for name in channels if name not in named)
-    return (*plan.splice.groups, rest) if rest else plan.splice.groups
+    return (*splice.groups, rest) if rest else splice.groups
 
 
 def segments(moves: Sequence[Move]) -> list[tuple[Move, ...]]:
@@ -220,33 +224,44 @@ def cut_list(plan: EditPlan, group: Sequence[str]) -> list[Cut]:
     firmest hit of its own channels, if there is one.
 
     Returns:
-        In order; source and destination strictly increase. A cut that changes nothing is kept, for the attack behind it.
+        In order; a cut that changes nothing is kept, for the attack behind it. Where the shift changes, source and
+        destination strictly increase.
 
     Raises:
         InputError: The moves contradict each other: a hit would be swallowed, or sound before an earlier one.
     """
     rate = plan.take.sample_rate
-    pad = seconds_to_samples(plan.splice.pad_seconds, rate)
-    least_attack = seconds_to_samples(LEAST_ATTACK_SECONDS, rate)
     cuts: list[Cut] = []
     for segment in segments(plan.moves):
-        first, last = segment[0].onset_samples, segment[-1].onset_samples
-        source, shift = max(0, first - pad), _leader(segment, group).shift_samples
-        if cuts:
-            if shift == cuts[-1].shift_samples:
-                source = max(source, cuts[-1].source_samples + 1)
-            source = max(source, (cuts[-1].last_onset_samples + first) // 2)
-        cut = Cut(source, shift, first, last)
-        if cuts and shift != cuts[-1].shift_samples:
-            swallowed_before = cuts[-1].last_onset_samples + cuts[-1].shift_samples + least_attack
-            if cut.destination_samples < swallowed_before or cut.source_samples <= cuts[-1].source_samples:
-                raise InputError(
-                    f"the {_place(segment[0], plan.take)} would sound on or before the hit at "
-                    f"{samples_to_seconds(cuts[-1].last_onset_samples, rate):.4f} s, which comes first in the take; "
-                    "move the two apart or give both the same shift"
-                )
+        cut = cut_before(segment, group, cuts[-1] if cuts else None, plan.splice, rate)
+        if cuts and runs_into(cuts[-1], cut, LEAST_ATTACK_SECONDS, rate):
+            raise InputError(
+                f"the {_place(segment[0], plan.take)} would sound on or before the hit at "
+                f"{samples_to_seconds(cuts[-1].last_onset_samples, rate):.4f} s, which comes first in the take; "
+                "move the two apart or give both the same shift"
+            )
         cuts.append(cut)
     return cuts
+
+
+def cut_before(
+    segment: Sequence[Move], group: Sequence[str], previous: Cut | None, splice: SpliceSettings, sample_rate: int
+) -> Cut:
+    """The cut in front of a segment: the pad before its first attack, but not in front of the attack before."""
+    first, last = segment[0].onset_samples, segment[-1].onset_samples
+    source = max(0, first - seconds_to_samples(splice.pad_seconds, sample_rate))
+    if previous is not None:
+        source = max(source, (previous.last_onset_samples + first) // 2)
+    return Cut(source, _leader(segment, group).shift_samples, first, last)
+
+
+def runs_into(previous: Cut, cut: Cut, least_attack_seconds: float, sample_rate: int) -> bool:
+    """Whether a cut leaves less than ``least_attack_seconds`` of the attack before it."""
+    if cut.shift_samples == previous.shift_samples:
+        return False
+    attack = previous.last_onset_samples + previous.shift_samples
+    least = seconds_to_samples(least_attack_seconds, sample_rate)
+    return cut.destination_samples < attack + least or cut.source_samples <= previous.source_samples
 
 
 def _leader(segment: Sequence[Move], group: Sequence[str]) -> Move:
@@ -259,15 +274,14 @@ def _leader(segment: Sequence[Move], group: Sequence[str]) -> Move:
 
 def _check_move(move: Move, facts: TakeFacts) -> None:
     if move.channel not in facts.channels:
-        raise InputError(
-            f"the {_place(move, facts)} names the channel {move.channel!r}; the channels are {', '.join(facts.channels)}"
-        )
+        known = ", ".join(facts.channels)
+        raise InputError(f"the {_place(move, facts)} names the channel {move.channel!r}; the channels are {known}")
     if not 0 <= move.onset_samples < facts.samples:
         raise InputError(f"the {_place(move, facts)} lies outside the take of {_length(facts):.3f} s")
     if not 0 <= move.destination_samples < facts.samples:
+        goal = samples_to_seconds(move.destination_samples, facts.sample_rate)
         raise InputError(
-            f"the {_place(move, facts)} would go to {samples_to_seconds(move.destination_samples, facts.sample_rate):.4f} s, "
-            f"outside the take of {_length(facts):.3f} s"
+            f"the {_place(move, facts)} would go to {goal:.4f} s, outside the take of {_length(facts):.3f} s"
         )
 
 

@@ -24,15 +24,16 @@ def stretched_tail(tail: Audio, samples: int, sample_rate: int) -> Audio:
     """
     from python_stretch import Signalsmith  # noqa: PLC0415 - loads a compiled library
 
+    stretched: Audio = np.zeros((len(tail), samples), tail.dtype)
     loudest = float(np.max(np.abs(tail), initial=0.0))
     if loudest == 0.0:
-        return np.zeros((len(tail), samples), tail.dtype)
+        return stretched
     stretch = Signalsmith.Stretch()
     block = max(64, round(STRETCH_BLOCK_SECONDS * sample_rate))
     stretch.configure(len(tail), block, max(16, round(STRETCH_INTERVAL_SECONDS * sample_rate)))
     stretch.setTimeFactor(tail.shape[1] / samples)
     # At unit level, since the library adds tiny constants of its own and float32 has no room below them.
-    out = stretch.process(np.ascontiguousarray(tail / loudest, np.float32)) * tail.dtype.type(loudest)
-    missing = samples - out.shape[1]
-    fitted: Audio = np.pad(out, ((0, 0), (0, missing)), mode="edge") if missing > 0 else out[:, :samples]
-    return fitted.astype(tail.dtype, copy=False)
+    out = np.asarray(stretch.process(np.ascontiguousarray(tail / loudest, np.float32)))[:, :samples]
+    stretched[:, : out.shape[1]] = out * loudest
+    stretched[:, out.shape[1] :] = stretched[:, out.shape[1] - 1 : out.shape[1]]
+    return stretched

@@ -86,7 +86,7 @@ def validate(take: Take, output: Take, target: Take, hits: Sequence[ReferenceHit
     for role, other in (("take", take), ("output", output)):
         if other.sample_rate != target.sample_rate:
             raise InputError(
-                f"the {role} is at {other.sample_rate} Hz and the target at {target.sample_rate} Hz; resample one of them"
+                f"the {role} is at {other.sample_rate} Hz but the target at {target.sample_rate} Hz; resample one"
             )
         found = [channel.name for channel in other.channels]
         if found != names:

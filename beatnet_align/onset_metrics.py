@@ -33,7 +33,8 @@ def validate_events(seconds: FloatArray, name: str) -> None:
         raise InputError(f"{name} hold NaN or infinity; leave out hits without a time")
     if len(seconds) and seconds.max() > MAX_EVENT_SECONDS:
         raise InputError(
-            f"{name} reach {seconds.max():g} s, longer than a day; did you supply samples or milliseconds instead of seconds?"
+            f"{name} reach {seconds.max():g} s, longer than a day; "
+            "did you supply samples or milliseconds instead of seconds?"
         )
     if (np.diff(seconds) < 0).any():
         raise InputError(f"{name} must ascend; sort them, and check that they come from one take")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from beatnet_align.edit_plan import Flag, Move, segments
+from beatnet_align.edit_plan import Cut, Flag, Move, SpliceSettings, channel_groups, cut_before, runs_into, segments
 from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid
 from beatnet_align.hits import Hit
@@ -24,13 +24,15 @@ ORNAMENT_SECONDS, ORNAMENT_SHARE = 0.090, 0.6
 ORNAMENT_VELOCITY = 0.7
 """A softer stroke of the same channel this close to a main stroke ornaments it, and keeps its spacing."""
 
+LEAST_APART_SHARE = 0.6
 LEANING_SHARE = 0.3
-"""A second claim on a line goes to the free neighbour when it lies this share of a step on that side."""
+"""Of two strokes that far apart, in steps, one that leans this far to a free neighbouring line goes there."""
 
 CLEAR_LEAD_DB = 10.0
 """Of two strokes on one line the nearer leads, unless the other is this much more salient."""
 
-LEAST_SPACING_SECONDS = 0.006
+LEAST_APART_SECONDS = 0.006
+"""Less than this of an attack before the next cut is as good as none."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,12 @@ class QuantiseSettings:
 
 
 def quantise(
-    hits: Sequence[Hit], take: Take, tempo_map: TempoMap, grid: Grid, settings: QuantiseSettings | None = None
+    hits: Sequence[Hit],
+    take: Take,
+    tempo_map: TempoMap,
+    grid: Grid,
+    settings: QuantiseSettings | None = None,
+    splice: SpliceSettings | None = None,
 ) -> tuple[Move, ...]:
     """Send each hit to its nearest line.
 
@@ -75,6 +82,7 @@ def quantise(
         tempo_map: Gives the beats.
         grid: Gives the lines.
         settings: See :class:`QuantiseSettings`.
+        splice: How the moves will be cut, which decides how close two of them may come.
 
     Returns:
         One move per hit, in the same order. Cut lists derived from them keep the invariants.
@@ -82,6 +90,8 @@ def quantise(
     if not hits:
         return ()
     settings = settings or QuantiseSettings()
+    splice = splice or SpliceSettings()
+    groups = channel_groups(splice, [channel.name for channel in take.channels])
     rate = take.sample_rate
     beats = tempo_map.to_beats(samples_to_seconds(np.array([hit.onset_samples for hit in hits]), rate))
     steps = grid.step_beats_at(beats)
@@ -96,8 +106,27 @@ def quantise(
                 flags.append(Flag.LOW_CONFIDENCE)
             if i != claim.lead:
                 flags.append(Flag.ORNAMENT if hits[i].channel == hits[claim.lead].channel else Flag.FOLLOWS_LEAD)
-            moves.append(_move(hits[i], hits[claim.lead], claim, line_seconds, leave, tuple(flags), take, settings))
-    return _uncrowded(moves, rate)
+            destination = hits[i].onset_samples
+            if leave is None:
+                keeps_spacing = Flag.ORNAMENT in flags or Flag.TWO_CLAIMS in flags
+                aims = hits[claim.lead if keeps_spacing else i].onset_samples
+                destination += round(settings.strength * (seconds_to_samples(line_seconds, rate) - aims))
+            else:
+                flags.append(leave)
+            moves.append(
+                Move(
+                    onset_samples=hits[i].onset_samples,
+                    destination_samples=min(max(destination, 0), take.samples - 1),
+                    channel=take.channels[hits[i].channel].name,
+                    piece=hits[i].piece,
+                    velocity=hits[i].velocity,
+                    confidence=hits[i].confidence,
+                    leads=i == claim.lead or leave is not None,
+                    line_beats=claim.line_beats if leave is None else None,
+                    flags=tuple(flags),
+                )
+            )
+    return tuple(_uncrowded(moves, groups, splice, rate))
 
 
 @dataclass(frozen=True)
@@ -110,14 +139,12 @@ class _Claim:
     flags: tuple[Flag, ...] = ()
 
 
-def _claims(
-    hits: Sequence[Hit], beats: FloatArray, steps_seconds: FloatArray, grid: Grid, rate: int
-) -> list[_Claim]:
+def _claims(hits: Sequence[Hit], beats: FloatArray, steps_seconds: FloatArray, grid: Grid, rate: int) -> list[_Claim]:
     """Who goes to which line: nearest lines first, then every second claim is settled."""
     claims: list[_Claim] = []
-    for members in _clusters(hits, steps_seconds, rate):
-        lead = max(members, key=lambda i: (hits[i].salience, -i))
-        claims.append(_Claim(tuple(members), lead, float(grid.nearest_line(beats[[lead]])[0])))
+    for cluster in _clusters(hits, steps_seconds, rate):
+        lead = max(cluster, key=lambda i: (hits[i].salience, -i))
+        claims.append(_Claim(tuple(cluster), lead, float(grid.nearest_line(beats[[lead]])[0])))
     settled: list[_Claim] = []
     for k, claim in enumerate(claims):
         rival = settled[-1] if settled and settled[-1].line_beats >= claim.line_beats else None
@@ -131,15 +158,16 @@ def _claims(
         next_is_free = k + 1 == len(claims) or claims[k + 1].line_beats > above
         last_is_free = len(settled) == 1 or settled[-2].line_beats < below
         early, late = line - beats[rival.lead], beats[claim.lead] - line
-        if next_is_free and late > LEANING_SHARE * (above - line) and late > early:
+        apart = early + late > LEAST_APART_SHARE * (above - line)
+        if apart and next_is_free and late > LEANING_SHARE * (above - line) and late > early:
             settled.append(replace(claim, line_beats=above, flags=(Flag.TWO_CLAIMS,)))
-        elif last_is_free and early > LEANING_SHARE * (line - below) and early > late:
+        elif apart and last_is_free and early > LEANING_SHARE * (line - below) and early > late:
             settled[-1] = replace(rival, line_beats=below, flags=(Flag.TWO_CLAIMS,))
             settled.append(replace(claim, line_beats=line))
         else:
             nearer = min((rival.lead, claim.lead), key=lambda i: abs(beats[i] - line))
             firmer = max((rival.lead, claim.lead), key=lambda i: hits[i].salience)
-            clear = abs(hits[rival.lead].salience - hits[claim.lead].salience) > CLEAR_LEAD_DB
+            clear = not apart or abs(hits[rival.lead].salience - hits[claim.lead].salience) > CLEAR_LEAD_DB
             members = (*rival.members, *claim.members)
             settled[-1] = _Claim(members, firmer if clear else nearer, line, (Flag.TWO_CLAIMS,))
     return settled
@@ -186,57 +214,40 @@ def _reason_to_leave(
     return None
 
 
-def _move(
-    hit: Hit,
-    lead: Hit,
-    claim: _Claim,
-    line_seconds: float,
-    leave: Flag | None,
-    flags: tuple[Flag, ...],
-    take: Take,
-    settings: QuantiseSettings,
-) -> Move:
-    """The move of one hit of a cluster: ornaments keep their spacing to the lead, all others aim at the line."""
-    destination = hit.onset_samples
-    if leave is None:
-        keeps_spacing = Flag.ORNAMENT in flags or Flag.TWO_CLAIMS in flags
-        follows = lead if keeps_spacing else hit
-        line_samples = seconds_to_samples(line_seconds, take.sample_rate)
-        destination += round(settings.strength * (line_samples - follows.onset_samples))
-    return Move(
-        onset_samples=hit.onset_samples,
-        destination_samples=min(max(destination, 0), take.samples - 1),
-        channel=take.channels[hit.channel].name,
-        piece=hit.piece,
-        velocity=hit.velocity,
-        confidence=hit.confidence,
-        leads=hit is lead,
-        line_beats=claim.line_beats if leave is None else None,
-        flags=flags if leave is None else (*flags, leave),
-    )
+def _uncrowded(moves: Sequence[Move], groups: Sequence[Sequence[str]], splice: SpliceSettings, rate: int) -> list[Move]:
+    """Let a segment that would run into the one before it go along with that one instead, in every group."""
+    placed: list[tuple[Move, ...]] = []
+    cuts: list[list[Cut]] = []
 
-
-def _uncrowded(moves: Sequence[Move], rate: int) -> tuple[Move, ...]:
-    """Let a segment that would run into the one before it move along with that one instead."""
-    least = seconds_to_samples(LEAST_SPACING_SECONDS, rate)
-    placed: list[Move] = []
-    last_onset, last_shift = 0, 0
-    for segment in segments(moves):
-        shift = next(move for move in segment if move.leads).shift_samples
-        if placed and shift != last_shift and segment[0].onset_samples + shift < last_onset + last_shift + least:
-            shift = last_shift
-            placed += [
-                replace(
-                    move,
-                    destination_samples=move.onset_samples + shift,
-                    line_beats=placed[-1].line_beats,
-                    leads=False if placed[-1].line_beats is not None else move.leads,
-                    flags=(*move.flags, Flag.CROWDED),
-                )
-                for move in segment
-            ]
+    def place(segment: tuple[Move, ...]) -> None:
+        behind = cuts[-1] if cuts else [None] * len(groups)
+        new = [
+            cut_before(segment, group, previous, splice, rate) for group, previous in zip(groups, behind, strict=True)
+        ]
+        if cuts and any(map(lambda before, cut: runs_into(before, cut, LEAST_APART_SECONDS, rate), cuts[-1], new)):
+            cuts.pop()
+            place(_joined(placed.pop(), segment))
         else:
-            placed += segment
-        last_onset, last_shift = segment[-1].onset_samples, shift
-    return tuple(placed)
+            placed.append(segment)
+            cuts.append(new)
 
+    for segment in segments(moves):
+        place(segment)
+    return [move for segment in placed for move in segment]
+
+
+def _joined(before: tuple[Move, ...], segment: tuple[Move, ...]) -> tuple[Move, ...]:
+    lead = next(move for move in before if move.leads)
+    return (
+        *before,
+        *(
+            replace(
+                move,
+                destination_samples=move.onset_samples + lead.shift_samples,
+                line_beats=lead.line_beats,
+                leads=lead.line_beats is None,
+                flags=(*move.flags, Flag.CROWDED) if Flag.CROWDED not in move.flags else move.flags,
+            )
+            for move in segment
+        ),
+    )

@@ -120,7 +120,7 @@ def render(take: Take, plan: EditPlan, progress: Callable[[int], None] = lambda 
     names = [channel.name for channel in take.channels]
     groups = [
         ([names.index(name) for name in group], timeline(cut_list(plan, group), take.samples, take.sample_rate, plan))
-        for group in channel_groups(plan, names)
+        for group in channel_groups(plan.splice, names)
     ]
     block = seconds_to_samples(BLOCK_SECONDS, take.sample_rate)
     for start in range(0, take.samples, block):
@@ -158,7 +158,9 @@ def timeline(cuts: Sequence[Cut], samples: int, sample_rate: int, plan: EditPlan
     previous = first
     for cut in (*cuts, last):
         if cut.shift_samples == previous.shift_samples:
-            previous = Cut(previous.source_samples, previous.shift_samples, cut.first_onset_samples, cut.last_onset_samples)
+            previous = Cut(
+                previous.source_samples, previous.shift_samples, cut.first_onset_samples, cut.last_onset_samples
+            )
             continue
         join = layout.join(previous, cut, at, samples)
         if join is not None:
@@ -220,9 +222,7 @@ class _Layout:
 
 
 def _render_block(take: Take, groups: Sequence[tuple[list[int], list[Span]]], start: int, stop: int) -> Audio:
-    inside = [
-        (rows, [span for span in spans if span.start < stop and span.stop > start]) for rows, spans in groups
-    ]
+    inside = [(rows, [span for span in spans if span.start < stop and span.stop > start]) for rows, spans in groups]
     first = min(span.source[0] for _, spans in inside for span in _clipped(spans, start, stop))
     last = max(span.source[1] for _, spans in inside for span in _clipped(spans, start, stop))
     source = take.read(first, last)

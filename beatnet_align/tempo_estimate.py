@@ -21,7 +21,7 @@ GOOD_FIT = 0.35  # a performance to a click with a timing spread of 20 ms reache
 _FEW_HITS = 12
 _WINDOW_SECONDS = 16.0
 _FIRST_SPAN_SECONDS = 60.0  # of the fine search; each further span is four times as long
-_WHOLE_BPM_SECONDS = 0.015  # a whole BPM is taken where it moves no hit by more than this
+_WHOLE_BPM_SPREADS = 1.5  # a whole BPM is taken where it moves no hit by more than this many typical deviations
 _KICK, _SNARE = (Piece.KICK,), (Piece.SNARE, Piece.SIDESTICK)
 _CRASHES = (Piece.CRASH, Piece.CHINA, Piece.SPLASH)
 _PIECE_WEIGHTS = {Piece.KICK: 1.0, Piece.SNARE: 1.0, Piece.SIDESTICK: 0.8, Piece.HIHAT_PEDAL: 0.3}
@@ -87,7 +87,8 @@ def estimate_tempo(
         raise InputError(f"cannot estimate a tempo from {len(hits)} hits: give the tempo with --bpm")
     measured_bpm = _refine(onsets, _coarse_bpm(onsets, low_bpm, high_bpm, bpm_hint is None), low_bpm, high_bpm)
     bpm = float(round(measured_bpm))
-    if abs(bpm / measured_bpm - 1) * np.ptp(onsets.seconds) / 2 > _WHOLE_BPM_SECONDS:
+    moved_seconds = abs(bpm / measured_bpm - 1) * np.ptp(onsets.seconds) / 2
+    if moved_seconds > _WHOLE_BPM_SPREADS * _spread_seconds(onsets, 60.0 / measured_bpm):
         return _place(onsets, measured_bpm, f"assumed constant tempo {measured_bpm:.2f} BPM")
     return _place(onsets, bpm, f"assumed constant tempo {bpm:.0f} BPM (measured {measured_bpm:.3f})")
 
@@ -187,6 +188,14 @@ def _lines_of(
     return lines, np.abs(beats - lines) < 0.1
 
 
+def _spread_seconds(onsets: _Onsets, beat_seconds: float) -> float:
+    """How far a hit typically lies from its eighth-note line; at least 2 ms."""
+    phase_seconds = _beat_phase(onsets, beat_seconds)
+    lines, near = _lines_of(onsets.seconds, phase_seconds, beat_seconds)
+    deviations_seconds = onsets.seconds - phase_seconds - lines * beat_seconds
+    return max(0.002, float(np.median(np.abs(deviations_seconds[near])))) if near.any() else 0.002
+
+
 def _beat_phase(onsets: _Onsets, beat_seconds: float) -> float:
     """Where in time, 0 to ``beat_seconds``, beats lie: the metrical pattern of a beat laid over all hits at once."""
     folded = (onsets.seconds / beat_seconds) % 1.0
@@ -227,7 +236,7 @@ def _place(onsets: _Onsets, bpm: float, tempo_sentence: str) -> TempoEstimate:
         evidence += [float(np.roll(pattern, shift) @ struck) for shift in range(4)]
     strong = np.flatnonzero(onsets.weights >= 0.5 * np.percentile(onsets.weights, 90))
     first_strong = float(beats[strong[0]]) if len(strong) else float(beats[0])
-    evidence[round(first_strong) % 4] += 0.05 * evidence.max()  # music tends to begin on the bar line
+    evidence[round(first_strong) % 4] += max(0.05 * evidence.max(), 1e-9)  # music tends to begin on the bar line
     downbeat = int(np.argmax(evidence))
     first = downbeat + 4 * round((first_strong - downbeat) / 4)
     while first * beat_seconds + phase_seconds < 0:

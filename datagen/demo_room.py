@@ -1,4 +1,4 @@
-"""The microphones of the demo take: how loud, how late and in what colour each hears each piece, and the room behind."""
+"""The microphones of the demo take: how loud, how late and in what colour each hears a piece, and the room behind."""
 
 from dataclasses import dataclass
 
@@ -105,13 +105,14 @@ class Room:
         rumble = 3.0 * lfilter(*butter(1, 180.0, fs=self.sample_rate), rng.standard_normal((len(CHANNELS), samples)))
         return np.asarray(_amplitude(NOISES_DB)[:, None] * (white + rumble) / np.sqrt(1.1))
 
-    def recording_gain(self, peaks: FloatArray) -> FloatArray:
-        """Gain of each channel, [channels, 1], that brings its ``peaks`` [channels] where the recordist wanted them."""
-        gains = _amplitude(PEAKS_DB) / peaks
-        for channels in STEMS.values():
-            rows = [CHANNELS.index(channel) for channel in channels]
-            gains[rows] = gains[rows].min()  # one gain a stem keeps the stereo image
-        return np.asarray(gains[:, None])
+
+def recording_gain(peaks: FloatArray) -> FloatArray:
+    """Gain of each channel, [channels, 1], that brings its ``peaks`` [channels] where the recordist wanted them."""
+    gains = _amplitude(PEAKS_DB) / peaks
+    for channels in STEMS.values():
+        rows = [CHANNELS.index(channel) for channel in channels]
+        gains[rows] = gains[rows].min()  # one gain a stem keeps the stereo image
+    return np.asarray(gains[:, None])
 
 
 def _sounds_like(piece: Piece) -> Piece:

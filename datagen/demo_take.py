@@ -19,7 +19,7 @@ import soundfile as sf
 from beatnet_align.hits import Piece
 from beatnet_align.units import FloatArray, samples_to_seconds, seconds_to_samples
 from datagen.demo_groove import DIVISION_PER_BEAT, TIME_SIGNATURE, Stroke, leading_strokes, perform
-from datagen.demo_room import CHANNELS, STEMS, Room
+from datagen.demo_room import CHANNELS, STEMS, Room, recording_gain
 from datagen.synth_kit import HiHat, Kick, Snare, Voice, onset_in_strike, place_strike
 
 FOLDER = Path(__file__).parents[1] / "beatnet_align" / "demo_take"
@@ -75,16 +75,30 @@ class DemoTake:
     truth: dict[str, Any]
 
 
-def make_demo_take(seed: int = SEED) -> DemoTake:
-    """Play, record and render the demo take."""
+@dataclass(frozen=True)
+class Recording:
+    """What both renders are made of: the strokes as the microphones hear them, and the noise, [channels, samples]."""
+
+    sounding: list[SoundingStroke]
+    noise: FloatArray
+
+
+def record(seed: int = SEED) -> Recording:
+    """Play the groove and hear it through the microphones, stroke by stroke."""
     rng = np.random.default_rng(seed)
     strokes = perform(rng, BPM, FIRST_BEAT_SECONDS, SAMPLE_RATE)
     room = Room.draw(rng, SAMPLE_RATE)
     sounding = [_sound(stroke, room, rng) for stroke in strokes]
-    noise = room.noise(seconds_to_samples(SECONDS, SAMPLE_RATE), rng)
-    performed = _render(sounding, [stroke.performed_samples for stroke in strokes], noise)
-    aligned = _render(sounding, [stroke.target_samples for stroke in strokes], noise)
-    gain = room.recording_gain(np.maximum(np.abs(performed).max(axis=1), np.abs(aligned).max(axis=1)))
+    return Recording(sounding, room.noise(seconds_to_samples(SECONDS, SAMPLE_RATE), rng))
+
+
+def make_demo_take(seed: int = SEED) -> DemoTake:
+    """Record the strokes once and render them at their performed and at their target times."""
+    recording = record(seed)
+    sounding, noise = recording.sounding, recording.noise
+    performed = _render(sounding, [sound.stroke.performed_samples for sound in sounding], noise)
+    aligned = _render(sounding, [sound.stroke.target_samples for sound in sounding], noise)
+    gain = recording_gain(np.maximum(np.abs(performed).max(axis=1), np.abs(aligned).max(axis=1)))
     truth = {
         "source": "datagen.demo_take",
         "kit": "datagen.synth_kit",

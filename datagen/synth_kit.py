@@ -119,7 +119,7 @@ class Kick:
         beater = contact(time, 0.0028 - 0.0014 * velocity) + 0.35 * noise * np.exp(-time / 0.0045)
         air = 0.02 * band_noise(150.0, 1_200.0, len(time), sample_rate, rng) * np.exp(-time / 0.06)
         brightness = velocity**1.2
-        mixture = body + 0.10 * head + self.click * (0.25 + 0.75 * brightness) * beater + air
+        mixture = body + 0.10 * head + self.click * (0.12 + 0.88 * brightness) * beater + air
         return finish(mixture, velocity, time, 0.0006)
 
 
@@ -147,7 +147,7 @@ class Snare:
         ring = modes(
             frequency_hz * np.array([4.9, 6.7]), np.array([0.05, 0.035]), np.array([0.06, 0.04]), place[:2], time
         )
-        rattle = band_noise(1_400.0, 10_500.0, len(time), sample_rate, rng)
+        rattle = band_noise(1_400.0, 6_000.0 + 5_500.0 * velocity, len(time), sample_rate, rng)
         rattle += 0.5 * band_noise(450.0, 2_200.0, len(time), sample_rate, rng)
         swell = 1.0 - np.exp(-time / 0.0012)
         envelope = swell * (0.72 * np.exp(-time / 0.030) + 0.28 * np.exp(-time / (0.07 + 0.05 * velocity)))
