@@ -19,6 +19,7 @@ LAG_BEFORE_SECONDS, LAG_AFTER_SECONDS = 0.005, 0.030
 """The window around an onset that is looked for elsewhere: the attack and the first of the decay."""
 LAG_REACH_SECONDS = 0.080
 """How far it is looked for. Sixteenths at 187 BPM are this far apart."""
+AS_GOOD_CORRELATION = 0.02
 
 SPECTRAL_WINDOWS_SAMPLES = (512, 1024, 2048)
 SPECTRAL_FLOOR = 1e-5
@@ -36,10 +37,18 @@ ATTACK_BLOCK_FRAMES = 8_192
 
 
 class Lags(NamedTuple):
-    """Where each channel's sound went: [channels] lags in samples (positive is later) and correlations (−1 to 1)."""
+    """Where each channel's sound went, [channels] each.
+
+    Attributes:
+        samples: The lag that fits best, positive is later.
+        correlation: How well it fits, −1 to 1.
+        agreed_samples: Of the lags that fit about as well, the one nearest to the other channels' lag: a ringing drum
+            matches itself at every period.
+    """
 
     samples: IntArray
     correlation: FloatArray
+    agreed_samples: IntArray
 
 
 def lag_window_samples(sample_rate: int) -> tuple[int, int]:
@@ -77,7 +86,20 @@ def lags(reference: Take, estimated: Take, at_samples: int, centre_samples: int 
     wanted_energies = np.sum(wanted**2, axis=1, keepdims=True)
     correlations = products / np.sqrt(np.maximum(energies, 1e-12) * np.maximum(wanted_energies, 1e-12))
     best = np.argmax(correlations, axis=1)
-    return Lags(best.astype(np.int64) - reach, correlations[np.arange(len(best)), best])
+    fits = correlations[np.arange(len(best)), best]
+    common = int(np.median(best))
+    agreed = [_nearest_fit(row, int(lag), common) for row, lag in zip(correlations, best, strict=True)]
+    return Lags(best.astype(np.int64) - reach, fits, np.array(agreed, np.int64) - reach)
+
+
+def _nearest_fit(correlations: FloatArray, best: int, common: int) -> int:
+    """The local maximum nearest to ``common`` of those about as high as the greatest, which is at ``best``."""
+    inner = correlations[1:-1]
+    peaks = np.flatnonzero(
+        (inner >= correlations[:-2]) & (inner >= correlations[2:]) & (inner >= correlations[best] - AS_GOOD_CORRELATION)
+    )
+    places = np.append(peaks + 1, best)
+    return int(places[np.argmin(np.abs(places - common))])
 
 
 def spectral_distance_db(reference: Take, estimated: Take) -> FloatArray:

@@ -175,14 +175,12 @@ def validate(plan: EditPlan, take: Take) -> None:
     """
     facts = TakeFacts.of(take)
     for what, planned, found in (
-        ("sample rate", plan.take.sample_rate, facts.sample_rate),
-        ("length in samples", plan.take.samples, facts.samples),
-        ("channels", ", ".join(plan.take.channels), ", ".join(facts.channels)),
+        ("sample rate is", plan.take.sample_rate, facts.sample_rate),
+        ("length in samples is", plan.take.samples, facts.samples),
+        ("channels are", ", ".join(plan.take.channels), ", ".join(facts.channels)),
     ):
         if planned != found:
-            raise InputError(
-                f"the plan belongs to another take: its {what} is {planned}, that of {take.name!r} {found}"
-            )
+            raise InputError(f"the plan belongs to another take: its {what} {planned}, but in {take.name!r} {found}")
     for move in plan.moves:
         _check_move(move, facts)
     for earlier, later in pairwise(plan.moves):
@@ -228,16 +226,22 @@ def cut_list(plan: EditPlan, group: Sequence[str]) -> list[Cut]:
         destination strictly increase.
 
     Raises:
-        InputError: The moves contradict each other: a hit would be swallowed, or sound before an earlier one.
+        InputError: The moves contradict each other: a hit would be swallowed, sound before an earlier one, or follow
+            its segment out of the take.
     """
     rate = plan.take.sample_rate
     cuts: list[Cut] = []
     for segment in segments(plan.moves):
         cut = cut_before(segment, group, cuts[-1] if cuts else None, plan.splice, rate)
+        if leaves_take(cut, plan.take.samples):
+            raise InputError(
+                f"the {_place(segment[0], plan.take)} and those that move with it would go by "
+                f"{samples_to_seconds(cut.shift_samples, rate):+.4f} s, outside the take of {_length(plan.take):.3f} s"
+            )
         if cuts and runs_into(cuts[-1], cut, LEAST_ATTACK_SECONDS, rate):
             raise InputError(
-                f"the {_place(segment[0], plan.take)} would sound on or before the hit at "
-                f"{samples_to_seconds(cuts[-1].last_onset_samples, rate):.4f} s, which comes first in the take; "
+                f"the {_place(segment[0], plan.take)} is too close to cut apart from the hit at "
+                f"{samples_to_seconds(cuts[-1].last_onset_samples, rate):.4f} s, or would sound before it; "
                 "move the two apart or give both the same shift"
             )
         cuts.append(cut)
@@ -256,12 +260,17 @@ def cut_before(
 
 
 def runs_into(previous: Cut, cut: Cut, least_attack_seconds: float, sample_rate: int) -> bool:
-    """Whether a cut leaves less than ``least_attack_seconds`` of the attack before it."""
+    """Whether a cut leaves less than ``least_attack_seconds`` of the attack before it, in the source or the output."""
     if cut.shift_samples == previous.shift_samples:
         return False
-    attack = previous.last_onset_samples + previous.shift_samples
-    least = seconds_to_samples(least_attack_seconds, sample_rate)
-    return cut.destination_samples < attack + least or cut.source_samples <= previous.source_samples
+    in_source = cut.source_samples - previous.last_onset_samples
+    in_output = in_source + cut.shift_samples - previous.shift_samples
+    return min(in_source, in_output) < seconds_to_samples(least_attack_seconds, sample_rate)
+
+
+def leaves_take(cut: Cut, samples: int) -> bool:
+    """Whether an attack of a segment would move out of a take of so many samples."""
+    return cut.first_onset_samples + cut.shift_samples < 0 or cut.last_onset_samples + cut.shift_samples >= samples
 
 
 def _leader(segment: Sequence[Move], group: Sequence[str]) -> Move:

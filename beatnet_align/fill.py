@@ -7,6 +7,9 @@ from beatnet_align.take import Audio
 STRETCH_BLOCK_SECONDS, STRETCH_INTERVAL_SECONDS = 0.060, 0.015
 """Short blocks keep short tails in place; python-stretch's own preset takes 120 ms, longer than most tails."""
 
+PHASE_SEED = 0
+"""Signalsmith draws random phases where it stretches a lot; unseeded, no two renders of one plan are equal."""
+
 
 def stretched_tail(tail: Audio, samples: int, sample_rate: int) -> Audio:
     """Play a tail over a longer time at the same pitch.
@@ -28,7 +31,7 @@ def stretched_tail(tail: Audio, samples: int, sample_rate: int) -> Audio:
     loudest = float(np.max(np.abs(tail), initial=0.0))
     if loudest == 0.0:
         return stretched
-    stretch = Signalsmith.Stretch()
+    stretch = Signalsmith.Stretch(PHASE_SEED)
     block = max(64, round(STRETCH_BLOCK_SECONDS * sample_rate))
     stretch.configure(len(tail), block, max(16, round(STRETCH_INTERVAL_SECONDS * sample_rate)))
     stretch.setTimeFactor(tail.shape[1] / samples)

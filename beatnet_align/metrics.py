@@ -170,7 +170,7 @@ def microphone_spreads_samples(
         for number, (onset, expected) in enumerate(zip(onsets_seconds, expected_seconds, strict=True)):
             found = lags(reference, output, seconds_to_samples(onset, rate), seconds_to_samples(expected, rate))
             if found is not None:
-                sure = found.samples[found.correlation > SURE_FROM_CORRELATION]
+                sure = found.agreed_samples[found.correlation > SURE_FROM_CORRELATION]
                 spreads[row, number] = np.ptp(sure) if len(sure) > 1 else np.inf
     best = spreads.min(axis=0, initial=np.inf)
     return np.asarray(np.where(np.isfinite(best), best, np.nan))

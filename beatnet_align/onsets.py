@@ -98,7 +98,7 @@ def _blocks(take: Take) -> Iterator[_Block]:
         starts = range(0, take.samples, length)
 
         def read(start: int) -> Audio:
-            return take.read(start - context, min(start + length, take.samples) + context)
+            return _read_beyond(take, start - context, min(start + length, take.samples) + context)
 
         coming = reader.submit(read, 0)
         for start in starts:
@@ -106,6 +106,17 @@ def _blocks(take: Take) -> Iterator[_Block]:
             if start + length < take.samples:
                 coming = reader.submit(read, start + length)
             yield _Block(audio, start - context, start, min(start + length, take.samples), take.sample_rate)
+
+
+def _read_beyond(take: Take, start: int, stop: int) -> Audio:
+    """Read a range that may reach out of the take, without a step at its ends where sound, or an offset, is cut off."""
+    audio = take.read(max(0, start), min(stop, take.samples))
+    beyond = (max(0, -start), max(0, stop - take.samples))
+    if not any(beyond):
+        return audio
+    # The median, since the first sample may belong to a strike; the last one goes on as it is.
+    at_start = seconds_to_samples(ATTACK_SECONDS, take.sample_rate)
+    return np.pad(audio, ((0, 0), beyond), "median", stat_length=((1, 1), (at_start, 1)))
 
 
 def _hop_samples(sample_rate: int) -> int:
@@ -186,9 +197,9 @@ def smoothed_energy(signal: Audio, sample_rate: int) -> FloatArray:
     """
     width = max(1, seconds_to_samples(ENERGY_SMOOTHING_SECONDS, sample_rate))
     total = np.concatenate([[0.0], np.cumsum(signal.astype(np.float64) ** 2)])
-    first = np.clip(np.arange(len(signal)) - (width - 1) // 2, 0, len(signal))
-    last = np.clip(first + width, 0, len(signal))
-    return np.asarray((total[last] - total[first]) / width)
+    first = np.arange(len(signal)) - (width - 1) // 2
+    last = np.minimum(first + width, len(signal))
+    return np.asarray((total[last] - total[np.maximum(first, 0)]) / width)
 
 
 def _refined(signal: Audio, at: int, rise: float, block: _Block, channel: int) -> Candidate:
@@ -227,7 +238,7 @@ def _attack(signal: Audio, at: int, sample_rate: int) -> _Attack:
     energy = smoothed_energy(signal, sample_rate)
     attack = seconds_to_samples(ATTACK_SECONDS, sample_rate)
     earliest = max(1, at - attack)
-    peak = min(earliest, len(energy) - 1) + int(np.argmax(energy[earliest:])) if len(energy) > earliest else 0
+    peak = earliest + int(np.argmax(energy[earliest:]))
     background = float(np.quantile(energy[: max(1, earliest - attack)], 0.9))
     threshold = max(
         energy[peak] * 10 ** (-ONSET_BELOW_PEAK_DB / 10), background * 10 ** (ONSET_ABOVE_BACKGROUND_DB / 10)

@@ -5,7 +5,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from beatnet_align.edit_plan import Cut, Flag, Move, SpliceSettings, channel_groups, cut_before, runs_into, segments
+from beatnet_align.edit_plan import (
+    Cut,
+    Flag,
+    Move,
+    SpliceSettings,
+    channel_groups,
+    cut_before,
+    leaves_take,
+    runs_into,
+    segments,
+)
 from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid
 from beatnet_align.hits import Hit
@@ -116,7 +126,7 @@ def quantise(
             moves.append(
                 Move(
                     onset_samples=hits[i].onset_samples,
-                    destination_samples=min(max(destination, 0), take.samples - 1),
+                    destination_samples=_inside(destination, take.samples),
                     channel=take.channels[hits[i].channel].name,
                     piece=hits[i].piece,
                     velocity=hits[i].velocity,
@@ -126,7 +136,7 @@ def quantise(
                     flags=tuple(flags),
                 )
             )
-    return tuple(_uncrowded(moves, groups, splice, rate))
+    return tuple(_uncrowded(moves, groups, take, splice))
 
 
 @dataclass(frozen=True)
@@ -214,40 +224,71 @@ def _reason_to_leave(
     return None
 
 
-def _uncrowded(moves: Sequence[Move], groups: Sequence[Sequence[str]], splice: SpliceSettings, rate: int) -> list[Move]:
-    """Let a segment that would run into the one before it go along with that one instead, in every group."""
+def _uncrowded(
+    moves: Sequence[Move], groups: Sequence[Sequence[str]], take: Take, splice: SpliceSettings
+) -> list[Move]:
+    """Make the cuts of every group possible.
+
+    A segment that would run into the one before it goes along with that one; one that would leave the take stays.
+    """
     placed: list[tuple[Move, ...]] = []
     cuts: list[list[Cut]] = []
-
-    def place(segment: tuple[Move, ...]) -> None:
-        behind = cuts[-1] if cuts else [None] * len(groups)
-        new = [
-            cut_before(segment, group, previous, splice, rate) for group, previous in zip(groups, behind, strict=True)
-        ]
-        if cuts and any(map(lambda before, cut: runs_into(before, cut, LEAST_APART_SECONDS, rate), cuts[-1], new)):
-            cuts.pop()
-            place(_joined(placed.pop(), segment))
-        else:
-            placed.append(segment)
-            cuts.append(new)
-
-    for segment in segments(moves):
-        place(segment)
+    for wanted in segments(moves):
+        segment = wanted
+        while True:
+            behind = cuts[-1] if cuts else [None] * len(groups)
+            pairs = [
+                (previous, cut_before(segment, group, previous, splice, take.sample_rate))
+                for group, previous in zip(groups, behind, strict=True)
+            ]
+            if any(leaves_take(cut, take.samples) for _, cut in pairs):
+                segment = _left(segment)
+            elif any(
+                previous is not None and runs_into(previous, cut, LEAST_APART_SECONDS, take.sample_rate)
+                for previous, cut in pairs
+            ):
+                cuts.pop()
+                segment = _joined(placed.pop(), segment, take.samples)
+            else:
+                break
+        placed.append(segment)
+        cuts.append([cut for _, cut in pairs])
     return [move for segment in placed for move in segment]
 
 
-def _joined(before: tuple[Move, ...], segment: tuple[Move, ...]) -> tuple[Move, ...]:
+def _joined(before: tuple[Move, ...], segment: tuple[Move, ...], samples: int) -> tuple[Move, ...]:
+    """Both segments as one, which moves as far as the leading hit of the earlier one."""
     lead = next(move for move in before if move.leads)
-    return (
-        *before,
-        *(
-            replace(
-                move,
-                destination_samples=move.onset_samples + lead.shift_samples,
-                line_beats=lead.line_beats,
-                leads=lead.line_beats is None,
-                flags=(*move.flags, Flag.CROWDED) if Flag.CROWDED not in move.flags else move.flags,
-            )
-            for move in segment
-        ),
+    followers = tuple(
+        replace(
+            move,
+            destination_samples=_inside(move.onset_samples + lead.shift_samples, samples),
+            line_beats=lead.line_beats,
+            leads=lead.line_beats is None,
+            flags=_with(move.flags, Flag.CROWDED),
+        )
+        for move in segment
     )
+    return before + followers
+
+
+def _left(segment: tuple[Move, ...]) -> tuple[Move, ...]:
+    """The hits of a segment where they were."""
+    return tuple(
+        replace(
+            move,
+            destination_samples=move.onset_samples,
+            line_beats=None,
+            leads=True,
+            flags=_with(move.flags, Flag.OUTSIDE_TAKE),
+        )
+        for move in segment
+    )
+
+
+def _inside(samples: int, length_samples: int) -> int:
+    return min(max(samples, 0), length_samples - 1)
+
+
+def _with(flags: tuple[Flag, ...], flag: Flag) -> tuple[Flag, ...]:
+    return flags if flag in flags else (*flags, flag)

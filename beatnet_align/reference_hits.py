@@ -76,3 +76,9 @@ def _hit(file: Path, number: int, entry: Any) -> ReferenceHit:
         raise InputError(f"hit {number} in {file} lacks {error}; found {', '.join(entry)}") from error
     except (ValueError, TypeError) as error:
         raise InputError(f"hit {number} in {file} cannot be understood: {error}") from error
+
+
+def truth_tempo(file: Path) -> tuple[float, float]:
+    """Tempo in BPM and time of the first beat in seconds, from a ``truth.json``."""
+    truth = json.loads(file.read_text(encoding="utf-8"))
+    return float(truth["bpm"]), float(truth["first_beat_seconds"])

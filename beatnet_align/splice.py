@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from beatnet_align.edit_plan import Cut, EditPlan, Fill, channel_groups, cut_list, validate
+from beatnet_align.edit_plan import Cut, EditPlan, Fill, SpliceSettings, channel_groups, cut_list, validate
 from beatnet_align.fill import stretched_tail
 from beatnet_align.take import Audio, Take
 from beatnet_align.units import seconds_to_samples
@@ -22,6 +22,8 @@ HOLD_SECONDS = 0.035
 """The first part of a hit that is never stretched or faded (REAPER's SWS extensions: 35 ms)."""
 
 LEAST_HOLD_SECONDS = 0.005
+"""Nor is this much of it heard again, and no tail shorter than twice this is stretched without need."""
+
 LONGEST_EXTENSION_SECONDS = 0.015
 """Gaps up to this run on into the tail, longer ones stretch it (REAPER's SWS extensions: 15 ms)."""
 
@@ -60,7 +62,7 @@ class Plain:
 
     @property
     def source(self) -> tuple[int, int]:
-        """First and last-but-one source sample needed."""
+        """First source sample needed, and the one behind the last."""
         return self.start - self.shift, self.stop - self.shift
 
 
@@ -75,7 +77,7 @@ class Fade:
 
     @property
     def source(self) -> tuple[int, int]:
-        """First and last-but-one source sample needed."""
+        """First source sample needed, and the one behind the last."""
         return (
             self.start - max(self.shift_out, self.shift_in),
             self.stop - min(self.shift_out, self.shift_in),
@@ -94,7 +96,7 @@ class Stretched:
 
     @property
     def source(self) -> tuple[int, int]:
-        """First and last-but-one source sample needed."""
+        """First source sample needed, and the one behind the last."""
         return self.start - self.shift_out, self.stop - self.shift_in
 
 
@@ -118,10 +120,10 @@ def render(take: Take, plan: EditPlan, progress: Callable[[int], None] = lambda 
     """
     validate(plan, take)
     names = [channel.name for channel in take.channels]
-    groups = [
-        ([names.index(name) for name in group], timeline(cut_list(plan, group), take.samples, take.sample_rate, plan))
-        for group in channel_groups(plan.splice, names)
-    ]
+    groups = []
+    for group in channel_groups(plan.splice, names):
+        spans = timeline(cut_list(plan, group), take.samples, take.sample_rate, plan.splice)
+        groups.append(([names.index(name) for name in group], spans))
     block = seconds_to_samples(BLOCK_SECONDS, take.sample_rate)
     for start in range(0, take.samples, block):
         stop = min(start + block, take.samples)
@@ -138,31 +140,29 @@ def render_whole(take: Take, plan: EditPlan) -> Audio:
     return np.concatenate(list(render(take, plan)), axis=1)
 
 
-def timeline(cuts: Sequence[Cut], samples: int, sample_rate: int, plan: EditPlan) -> list[Span]:
+def timeline(cuts: Sequence[Cut], samples: int, sample_rate: int, splice: SpliceSettings) -> list[Span]:
     """Lay out the spans of one group of channels.
 
     Args:
         cuts: In order.
         samples: Length of the take.
         sample_rate: In hertz.
-        plan: Gives pad, crossfade and fill.
+        splice: Gives pad, crossfade and fill.
 
     Returns:
         Spans that follow each other without gap or overlap from 0 to ``samples``.
     """
-    # The take begins and ends where it did: like a segment without attacks at either end.
-    first, last = Cut(0, 0, 0, -seconds_to_samples(1.0, sample_rate)), Cut(samples, 0, samples, samples)
-    layout = _Layout(sample_rate, plan)
+    layout = _Layout(sample_rate, splice)
+    # The take begins and ends where it did: like segments without attacks, the first one for ever before the take.
+    previous, end = Cut(0, 0, 0, -samples - sample_rate), Cut(samples, 0, samples, samples)
+    ends = [end] if layout.room(cuts[-1] if cuts else previous, end) >= layout.least_hold else []
     spans: list[Span] = []
     at = 0
-    previous = first
-    for cut in (*cuts, last):
+    for cut in (*cuts, *ends):
         if cut.shift_samples == previous.shift_samples:
-            previous = Cut(
-                previous.source_samples, previous.shift_samples, cut.first_onset_samples, cut.last_onset_samples
-            )
+            previous = cut
             continue
-        join = layout.join(previous, cut, at, samples)
+        join = layout.join(previous, cut, at)
         if join is not None:
             if join.start > at:
                 spans.append(Plain(at, join.start, previous.shift_samples))
@@ -177,54 +177,61 @@ def timeline(cuts: Sequence[Cut], samples: int, sample_rate: int, plan: EditPlan
 class _Layout:
     """Chooses the join between two shifts."""
 
-    def __init__(self, sample_rate: int, plan: EditPlan) -> None:
+    def __init__(self, sample_rate: int, splice: SpliceSettings) -> None:
         def to_samples(seconds: float) -> int:
             return max(1, seconds_to_samples(seconds, sample_rate))
 
-        self.fill = plan.splice.fill
-        self.pad = to_samples(plan.splice.pad_seconds)
-        self.fade = to_samples(plan.splice.crossfade_seconds)
+        self.fill = splice.fill
+        self.pad = to_samples(splice.pad_seconds)
+        self.fade = to_samples(splice.crossfade_seconds)
         self.guard = to_samples(GUARD_SECONDS)
         self.hold = to_samples(HOLD_SECONDS)
         self.least_hold = to_samples(LEAST_HOLD_SECONDS)
         self.longest_extension = to_samples(LONGEST_EXTENSION_SECONDS)
         self.longest_tail = to_samples(LONGEST_TAIL_SECONDS)
 
-    def join(self, before: Cut, after: Cut, earliest: int, samples: int) -> Span | None:
-        """The join in front of ``after``; None where nothing of it lies inside the take."""
-        stop = min(after.first_onset_samples + after.shift_samples - self.guard, samples)
-        # The attack before is sacred for 35 ms, or for as much as is left of it when hits are close.
-        attack = before.last_onset_samples + before.shift_samples
-        hold = min(self.hold, max(self.least_hold, (stop - attack) // 2))
-        start = max(earliest, attack + hold, 0)
-        if stop <= earliest:
-            return None
-        start = min(start, stop - 1)
+    def room(self, before: Cut, after: Cut) -> int:
+        """Samples between the attacks around a join, in the source or in the output, whichever has less."""
+        apart = after.first_onset_samples - before.last_onset_samples
+        return min(apart, apart + after.shift_samples - before.shift_samples) - self.guard
+
+    def join(self, before: Cut, after: Cut, earliest: int) -> Span | None:
+        """The join in front of ``after``, not before ``earliest``; None where nothing sounds in front of it."""
+        stop = after.first_onset_samples + after.shift_samples - self.guard
         gap = after.shift_samples - before.shift_samples
+        if stop - max(gap, 0) <= earliest:
+            return None
+        # The attack before is sacred for 35 ms, or for half of what is left of it when hits are close.
+        hold = min(self.hold, self.room(before, after) // 2)
+        start = max(earliest, before.last_onset_samples + before.shift_samples + hold)
         if gap < 0:
             fade_start = max(start, stop + self.guard - max(self.pad, self.fade))
             return Fade(fade_start, min(fade_start + self.fade, stop), before.shift_samples, after.shift_samples)
-        return self._over_gap(before, after, start, stop, gap)
+        return self._over_gap(before, after, start, stop)
 
-    def _over_gap(self, before: Cut, after: Cut, start: int, stop: int, gap: int) -> Span:
-        """Fill a gap from the tail that sounds from ``start`` on, at the earlier shift, to ``stop − gap``."""
+    def _over_gap(self, before: Cut, after: Cut, start: int, stop: int) -> Span:
+        """Fill a gap from the tail that sounds from ``start`` on at the earlier shift."""
+        gap = after.shift_samples - before.shift_samples
         shifts = before.shift_samples, after.shift_samples
-        tail = stop - gap - start
-        extension = Fade(max(start, stop - gap - self.fade), max(start + 1, stop - gap), *shifts)
+        tail_stop = stop - gap
+        tail = tail_stop - start
+        extension = Fade(max(start, tail_stop - self.fade), tail_stop, *shifts)
         heard_again = extension.start - after.shift_samples
         repeats_attack = heard_again < before.last_onset_samples + self.least_hold
         wants_stretch = self.fill is Fill.STRETCH or (self.fill is Fill.AUTO and gap > self.longest_extension)
-        if tail < 2 * self.least_hold or (not wants_stretch and not repeats_attack):
+        if not repeats_attack and (not wants_stretch or tail < 2 * self.least_hold):
             return extension
         length = min(tail, max(round(gap / (MOST_STRETCH - 1.0)), 4 * self.fade))
         length = min(length, self.longest_tail) if gap < (MOST_STRETCH - 1.0) * self.longest_tail else length
-        return Stretched(stop - gap - length, stop, *shifts, fade=min(self.fade, length // 2))
+        return Stretched(tail_stop - length, stop, *shifts, fade=min(self.fade, length // 2))
 
 
 def _render_block(take: Take, groups: Sequence[tuple[list[int], list[Span]]], start: int, stop: int) -> Audio:
     inside = [(rows, [span for span in spans if span.start < stop and span.stop > start]) for rows, spans in groups]
     first = min(span.source[0] for _, spans in inside for span in _clipped(spans, start, stop))
     last = max(span.source[1] for _, spans in inside for span in _clipped(spans, start, stop))
+    # At least one sample of the take itself: all of a block may come from outside, and only the source knows its type.
+    first, last = min(first, take.samples - 1), max(last, 1)
     source = take.read(first, last)
     out = np.empty((len(take.channels), stop - start), source.dtype)
     for rows, spans in inside:

@@ -1,0 +1,211 @@
+"""Compare engines side by side: untouched and onset-quantise, against a known target or against the grid."""
+
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from beatnet_align.audio_files import open_take
+from beatnet_align.collection import find_hits
+from beatnet_align.edit_plan import EditPlan, cut_list
+from beatnet_align.effect import BeatDetective, Progress, align, no_progress
+from beatnet_align.errors import InputError
+from beatnet_align.hits import Hit
+from beatnet_align.metrics import evaluate, extra_and_missing, grid_deviation, microphone_spreads_samples
+from beatnet_align.onset_metrics import share
+from beatnet_align.pictures import HitMarks, before_after
+from beatnet_align.reference_hits import ReferenceHit, reference_hits_from_truth
+from beatnet_align.roles import Role
+from beatnet_align.take import Take
+from beatnet_align.tempo_source import TempoRequest
+from beatnet_align.units import FloatArray, samples_to_seconds
+
+UNTOUCHED, ONSET_QUANTISE = "untouched", "onset-quantise"
+PICTURE_NAME = "before_after.png"
+PAIR_SECONDS = 0.120
+"""Without a truth file, a hit of the target is paired with one of the take on its channel up to this far away."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One row of figures an engine.
+
+    Attributes:
+        rows: Engine to figure to value; NaN where nothing could be measured.
+        remarks: What was assumed.
+    """
+
+    rows: Mapping[str, Mapping[str, float]]
+    remarks: tuple[str, ...]
+
+    def table(self) -> str:
+        """The rows as text: a line a figure, a column an engine."""
+        names = list(next(iter(self.rows.values())))
+        width = max(len(_label(name)) for name in names)
+        columns = [max(12, len(engine)) for engine in self.rows]
+        head = " " * width + "".join(f"  {engine:>{column}}" for engine, column in zip(self.rows, columns, strict=True))
+        lines = [head]
+        for name in names:
+            cells = (
+                f"  {_cell(name, row[name]):>{column}}" for row, column in zip(self.rows.values(), columns, strict=True)
+            )
+            lines.append(_label(name).ljust(width) + "".join(cells))
+        return "\n".join(lines)
+
+
+def compare(  # noqa: PLR0913 - the options of align and three of its own
+    take_path: Path,
+    detective: BeatDetective | None = None,
+    tempo: TempoRequest | None = None,
+    *,
+    target_path: Path | None = None,
+    out_dir: Path | None = None,
+    roles: Mapping[str, Role] | None = None,
+    force: bool = False,
+    progress: Progress = no_progress,
+) -> Comparison:
+    """Align a take with every engine and measure the results.
+
+    Args:
+        take_path: A folder of stems or one multichannel file.
+        detective: The effect and its parameters.
+        tempo: What is known of the tempo.
+        target_path: The same take with every hit in its place. Its truth.json, beside the folder or in it, gives the
+            hits; without one they are detected.
+        out_dir: Keep the aligned stems, a folder an engine, and a picture here.
+        roles: As for align.
+        force: Replace files that are there.
+        progress: As for :func:`~beatnet_align.effect.align`.
+
+    Raises:
+        InputError: As for align; or the target does not fit the take.
+    """
+    detective = detective or BeatDetective()
+    with ExitStack() as stack:
+        folder = out_dir or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="beatnet-align-")))
+        take = stack.enter_context(open_take(take_path, roles)).take
+        target = None
+        if target_path is not None:
+            target = stack.enter_context(open_take(target_path, roles)).take
+        aligned = align(
+            take_path, folder / ONSET_QUANTISE, detective, tempo, roles=roles, force=force, progress=progress
+        )
+        output = stack.enter_context(open_take(folder / ONSET_QUANTISE, roles)).take
+        if target is not None and target_path is not None:
+            reference = _reference_hits(take, target, target_path, detective)
+            rows = {
+                UNTOUCHED: evaluate(take, take, target, reference),
+                ONSET_QUANTISE: evaluate(take, output, target, reference),
+            }
+        else:
+            rows = {
+                UNTOUCHED: _grid_figures(take, take, aligned.plan, detective),
+                ONSET_QUANTISE: _grid_figures(take, output, aligned.plan, detective),
+            }
+        if out_dir is not None:
+            draw_before_after(out_dir / PICTURE_NAME, take, output, aligned.plan)
+    return Comparison(rows, aligned.remarks)
+
+
+def draw_before_after(path: Path, take: Take, output: Take, plan: EditPlan) -> None:
+    """Draw what a plan did to a take, see :func:`beatnet_align.pictures.before_after`."""
+    rate = take.sample_rate
+    lines_seconds = _lines_seconds(take, plan)
+    moves = [move for move in plan.moves if move.line_beats is not None]
+    goals = plan.tempo_map.to_seconds(np.array([move.line_beats for move in moves], np.float64))
+    onsets = samples_to_seconds(np.array([move.onset_samples for move in moves], np.int64), rate)
+    landed = samples_to_seconds(_landed_samples(plan, [move.onset_samples for move in moves]), rate)
+    names = [channel.name for channel in take.channels]
+    rows = [names.index(move.channel) for move in moves]
+    before_after(
+        path,
+        take,
+        output,
+        lines_seconds,
+        HitMarks(onsets, onsets - goals, rows),
+        HitMarks(landed, landed - goals, rows),
+    )
+
+
+def _landed_samples(plan: EditPlan, onsets_samples: list[int]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Where hits sound after a phase-locked cut of all channels."""
+    onsets = np.array(onsets_samples, np.int64)
+    cuts = cut_list(plan, plan.take.channels)
+    if not cuts:
+        return onsets
+    which = np.searchsorted([cut.source_samples for cut in cuts], onsets, "right") - 1
+    shifts = np.array([cut.shift_samples for cut in cuts], np.int64)
+    return onsets + np.where(which >= 0, shifts[np.maximum(which, 0)], 0)
+
+
+def _lines_seconds(take: Take, plan: EditPlan) -> FloatArray:
+    start, stop = plan.tempo_map.to_beats(0.0), plan.tempo_map.to_beats(take.seconds)
+    return plan.tempo_map.to_seconds(plan.grid.lines_beats(start, stop))
+
+
+def _grid_figures(take: Take, output: Take, plan: EditPlan, detective: BeatDetective) -> dict[str, float]:
+    """What can be told without a target: hits found again in the output, against the lines."""
+    hits = find_hits(output, detective.listening)
+    onsets = samples_to_seconds(np.array([hit.onset_samples for hit in hits], np.int64), output.sample_rate)
+    figures: dict[str, float] = {"hits": float(len(hits))}
+    figures |= grid_deviation(onsets, _lines_seconds(take, plan))
+    source = np.array([move.onset_samples for move in plan.moves], np.int64)
+    moved = source if output is take else _landed_samples(plan, source.tolist())
+    rate = take.sample_rate
+    spreads = microphone_spreads_samples(
+        output, [(take, samples_to_seconds(source, rate))], samples_to_seconds(moved, rate)
+    )
+    figures["phase_locked"] = share(spreads[np.isfinite(spreads)] <= 1)
+    figures["extra"], figures["missing"] = extra_and_missing(take, output)
+    return figures
+
+
+def _reference_hits(take: Take, target: Take, target_path: Path, detective: BeatDetective) -> tuple[ReferenceHit, ...]:
+    folder = target_path if target_path.is_dir() else target_path.parent
+    for truth in (folder / "truth.json", folder.parent / "truth.json"):
+        if truth.is_file():
+            return reference_hits_from_truth(truth)
+    played = find_hits(take, detective.listening)
+    meant = find_hits(target, detective.listening)
+    if not meant:
+        raise InputError(f"no hits were found in the target {target_path}")
+    return tuple(_reference_hit(hit, played, target) for hit in meant)
+
+
+def _reference_hit(hit: Hit, played: list[Hit], target: Take) -> ReferenceHit:
+    rate = target.sample_rate
+    target_seconds = samples_to_seconds(hit.onset_samples, rate)
+    near = [
+        seconds
+        for other in played
+        if other.channel == hit.channel
+        and abs((seconds := samples_to_seconds(other.onset_samples, rate)) - target_seconds) <= PAIR_SECONDS
+    ]
+    performed = min(near, key=lambda seconds: abs(seconds - target_seconds), default=target_seconds)
+    return ReferenceHit(
+        piece=hit.piece,
+        channel=target.channels[hit.channel].name,
+        performed_seconds=performed,
+        target_seconds=target_seconds,
+        score_beats=target_seconds,
+        velocity=hit.velocity,
+    )
+
+
+def _label(name: str) -> str:
+    return name.removesuffix("_seconds").removesuffix("_db").replace("_", " ")
+
+
+def _cell(name: str, value: float) -> str:
+    if np.isnan(value):
+        return "-"
+    if name.endswith("_seconds"):
+        return f"{value * 1000:.2f} ms"
+    if name.endswith("_db"):
+        return f"{value:.2f} dB"
+    if name == "hits":
+        return f"{value:.0f}"
+    return f"{value:.3f}"

@@ -1,0 +1,260 @@
+"""The whole road: hits -> tempo map and grid -> alignment -> edit plan -> render; on arrays, takes and files."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from beatnet_align.audio_files import OpenTake, open_take
+from beatnet_align.collection import OnsetSettings, find_hits
+from beatnet_align.edit_plan import DOUBTFUL, EditPlan, Fill, SpliceSettings, TakeFacts, channel_groups, validate
+from beatnet_align.errors import InputError
+from beatnet_align.grid import Grid, parse_grid
+from beatnet_align.groove import GrooveTemplate
+from beatnet_align.plan_json import load_plan, plan_to_json
+from beatnet_align.quantise import QuantiseSettings, quantise
+from beatnet_align.roles import Role
+from beatnet_align.splice import render, render_whole
+from beatnet_align.stem_writer import check_out_dir, write_stems
+from beatnet_align.take import Audio, Take, take_from_array
+from beatnet_align.tempo_map import TempoMap
+from beatnet_align.tempo_source import TempoRequest, resolve_tempo
+
+EDITS_NAME = "edits.json"
+ENGINES = ("onset-quantise",)
+
+Progress = Callable[[str, int, int], None]
+"""Told the stage, how many further samples of the take it has done, and how many the take has."""
+
+
+def no_progress(stage: str, samples: int, total_samples: int) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True)
+class BeatDetective:
+    """The effect: aligns a drum take to the grid.
+
+    Called as ``effect(audio, sample_rate, tempo)``.
+
+    Attributes:
+        grid: Such as "1/16", "1/8T" or "1/16+1/8T".
+        swing: 0.5 straight, 0.667 triplet swing.
+        groove: A template to follow instead of the even grid.
+        strength: 0 leaves every hit, 1 puts it on its line.
+        exclude_within_seconds: Hits this close to their line stay.
+        max_move_seconds: Hits that would move further stay and are flagged; None for no limit.
+        bars: First and last bar to edit, from 1; None for all.
+        sensitivity: 0 to 1, of hit finding.
+        merge_window_seconds: Up to 12 ms; what is heard closer together may be one strike.
+        triggers: Names of the channels that may trigger; None for all.
+        pad_seconds: How long before an attack to cut.
+        crossfade_seconds: Of each join, in front of the attack.
+        fill: What sounds in gaps.
+        groups: Channel names that are cut together; none for all together.
+
+    Example:
+        >>> effect = BeatDetective(grid="1/16", strength=0.9)
+        >>> aligned, plan = effect(audio, 44100, TempoMap.constant(bpm=96, first_beat_seconds=1.0))
+    """
+
+    grid: str = "1/16"
+    swing: float = 0.5
+    groove: GrooveTemplate | None = None
+    strength: float = 1.0
+    exclude_within_seconds: float = 0.0
+    max_move_seconds: float | None = None
+    bars: tuple[int, int] | None = None
+    sensitivity: float = 0.5
+    merge_window_seconds: float = 0.010
+    triggers: tuple[str, ...] | None = None
+    pad_seconds: float = 0.005
+    crossfade_seconds: float = 0.005
+    fill: Fill = Fill.AUTO
+    groups: tuple[tuple[str, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        # Each of these checks its own part, so that a wrong value is told before any work.
+        _ = self.lines, self.rules, self.listening, self.splicing
+
+    @property
+    def lines(self) -> Grid:
+        """The grid."""
+        return parse_grid(self.grid, self.swing, self.groove)
+
+    @property
+    def rules(self) -> QuantiseSettings:
+        """How hits are sent to lines."""
+        return QuantiseSettings(self.strength, self.exclude_within_seconds, self.max_move_seconds, self.bars)
+
+    @property
+    def listening(self) -> OnsetSettings:
+        """How hits are found."""
+        return OnsetSettings(self.sensitivity, self.merge_window_seconds, self.triggers)
+
+    @property
+    def splicing(self) -> SpliceSettings:
+        """How the plan is cut."""
+        return SpliceSettings(self.pad_seconds, self.crossfade_seconds, Fill(self.fill), self.groups)
+
+    def plan(self, take: Take, tempo: TempoRequest | None = None, progress: Progress = no_progress) -> EditPlan:
+        """Decide, without cutting.
+
+        Args:
+            take: Read once.
+            tempo: What is known of the tempo.
+            progress: Told of the stage "finding hits".
+
+        Returns:
+            A plan without moves where there are no hits.
+
+        Raises:
+            InputError: A named channel does not exist, or the tempo cannot be used.
+        """
+        channel_groups(self.splicing, [channel.name for channel in take.channels])
+        hits = find_hits(take, self.listening, lambda samples: progress("finding hits", samples, take.samples))
+        if not hits:
+            return self._empty_plan(take)
+        tempo_map, notes = resolve_tempo(tempo or TempoRequest(), take, hits)
+        moves = quantise(hits, take, tempo_map, self.lines, self.rules, self.splicing)
+        plan = EditPlan(TakeFacts.of(take), moves, tempo_map, self.lines, ENGINES[0], self.splicing, notes)
+        validate(plan, take)
+        return plan
+
+    def __call__(
+        self,
+        audio: Audio,
+        sample_rate: int,
+        tempo: TempoMap | float | None = None,
+        first_beat_seconds: float | None = None,
+        channel_names: Sequence[str] | None = None,
+        roles: Sequence[Role] | None = None,
+    ) -> tuple[Audio, EditPlan]:
+        """Align audio that is in memory.
+
+        Args:
+            audio: [channels, samples], floating point, full scale ±1.
+            sample_rate: In hertz.
+            tempo: A map, a constant tempo in BPM, or None to estimate it.
+            first_beat_seconds: When bar 1 begins, with a tempo in BPM; estimated when None.
+            channel_names: Say what each channel is, for instance ``["kick", "snare", "overheads.L"]``.
+            roles: Instead of guessing them from the names.
+
+        Returns:
+            Audio of the same shape and type, and the plan.
+
+        Raises:
+            InputError: Something given cannot be used.
+        """
+        take = take_from_array(audio, sample_rate, channel_names, roles)
+        if isinstance(tempo, TempoMap):
+            request = TempoRequest(tempo_map=tempo, first_beat_seconds=first_beat_seconds)
+        else:
+            request = TempoRequest(bpm=tempo, first_beat_seconds=first_beat_seconds)
+        plan = self.plan(take, request)
+        return render_whole(take, plan), plan
+
+    def _empty_plan(self, take: Take) -> EditPlan:
+        nothing = TempoMap.constant(120.0, 0.0)
+        facts = TakeFacts.of(take)
+        return EditPlan(facts, (), nothing, self.lines, ENGINES[0], self.splicing, ("no hits were found",))
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """What a run did.
+
+    Attributes:
+        plan: The edits.
+        remarks: What the user should know, one sentence each: assumptions, warnings, padded stems, doubtful moves.
+    """
+
+    plan: EditPlan
+    remarks: tuple[str, ...]
+
+
+def align(
+    take_path: Path,
+    out_dir: Path,
+    detective: BeatDetective | None = None,
+    tempo: TempoRequest | None = None,
+    *,
+    roles: Mapping[str, Role] | None = None,
+    force: bool = False,
+    progress: Progress = no_progress,
+) -> Aligned:
+    """Align a take on disk and write the result.
+
+    Args:
+        take_path: A folder of stems or one multichannel file.
+        out_dir: Gets stems of the same names, formats and lengths, and ``edits.json``.
+        detective: The effect and its parameters.
+        tempo: What is known of the tempo.
+        roles: Channel or stem names to roles, where the guess from the name is wrong.
+        force: Replace files that are there.
+        progress: Told of the stages "finding hits" and "writing stems".
+
+    Raises:
+        InputError: Something given cannot be used; nothing was written.
+        OutputError: The result could not be written; nothing half-written is left.
+    """
+    detective = detective or BeatDetective()
+    with open_take(take_path, roles) as opened:
+        check_out_dir(opened, out_dir, force, [EDITS_NAME])
+        plan = detective.plan(opened.take, tempo, progress)
+        if not plan.moves:
+            raise InputError(_why_no_hits(opened.take, take_path))
+        _write(opened, plan, out_dir, force, progress)
+        return Aligned(plan, (*_padding(opened), *plan.notes, *_doubts(plan)))
+
+
+def render_edits(
+    take_path: Path, edits_path: Path, out_dir: Path, *, force: bool = False, progress: Progress = no_progress
+) -> Aligned:
+    """Render a plan, perhaps corrected by hand, over its take.
+
+    Args:
+        take_path: The take that the plan was made of.
+        edits_path: The ``edits.json``.
+        out_dir: As for :func:`align`.
+        force: As for :func:`align`.
+        progress: Told of the stage "writing stems".
+
+    Raises:
+        InputError: The plan is malformed, breaks an invariant or belongs to another take; nothing was written.
+        OutputError: As for :func:`align`.
+    """
+    plan = load_plan(edits_path)
+    with open_take(take_path) as opened:
+        validate(plan, opened.take)
+        check_out_dir(opened, out_dir, force, [EDITS_NAME])
+        _write(opened, plan, out_dir, force, progress)
+        return Aligned(plan, _padding(opened))
+
+
+def _write(opened: OpenTake, plan: EditPlan, out_dir: Path, force: bool, progress: Progress) -> None:
+    blocks = render(opened.take, plan, lambda samples: progress("writing stems", samples, opened.take.samples))
+    write_stems(opened, blocks, out_dir, force=force, extra_files={EDITS_NAME: plan_to_json(plan).encode()})
+
+
+def _padding(opened: OpenTake) -> tuple[str, ...]:
+    if not opened.padded_stems:
+        return ()
+    names = ", ".join(stem.name for stem in opened.padded_stems)
+    return (f"stems differ in length: {names} end before the take does and count as silent from there",)
+
+
+def _doubts(plan: EditPlan) -> tuple[str, ...]:
+    doubtful = sum(1 for move in plan.moves if DOUBTFUL.intersection(move.flags))
+    if not doubtful:
+        return ()
+    return (f"{doubtful} of {len(plan.moves)} hits are flagged as doubtful in {EDITS_NAME}",)
+
+
+def _why_no_hits(take: Take, path: Path) -> str:
+    block = 10 * take.sample_rate
+    peak = max(float(np.max(np.abs(take.read(at, at + block)))) for at in range(0, take.samples, block))
+    if peak == 0.0:
+        return f"{path} is silent: every sample is zero; is it the right take?"
+    return f"no hits were found in {path}; raise the sensitivity, or check the trigger channels"
