@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 
 from beatnet_align.errors import InputError
 from beatnet_align.hits import Hit, Piece
@@ -54,6 +55,9 @@ UNHEARD_BLEED_DB = -3.0
 BLEED_MARGIN_DB = 6.0
 OWN_RANGE_DB = 15.0
 """What a close microphone hears this far under its own hits, beside a hit of another channel, is bleed."""
+
+FOLLOWER_SHARE, FOLLOWER_MALUS_DB = 0.95, 6.0
+"""A close microphone that nearly always hears a strike after another close one stands at a piece that is not played."""
 
 EARLY_SECONDS = 0.001
 EARLIEST_BLEED_SECONDS = 0.003
@@ -156,6 +160,7 @@ def collect(
         and kit.relative_db(candidate) >= -RANGE_DB
     ]
     groups = _groups(clear, window_samples)
+    kit = kit.with_followers(groups)
     prominence_db = [kit.prominence_db(candidate, group[0]) for group in groups for candidate in group]
     kit = kit.with_bleed(groups)
     onsets = np.array([candidate.onset_samples for candidate in clear], np.int64)
@@ -193,12 +198,14 @@ class _Kit:
         loudest_db: [channels], the level that each one's loudest hits reach.
         bleed_db: [from, to], how much louder the second channel usually is than the first, when the first one heard
             a strike best; NaN where that is not known.
+        follows: [channels], whether a channel hears hardly anything first.
     """
 
     roles: tuple[Role, ...]
     sample_rate: int
     loudest_db: FloatArray
     bleed_db: FloatArray
+    follows: npt.NDArray[np.bool_]
 
     @classmethod
     def heard_in(cls, candidates: Sequence[Candidate], roles: Sequence[Role], sample_rate: int) -> Self:
@@ -207,7 +214,18 @@ class _Kit:
         for candidate in candidates:
             levels[candidate.channel].append(candidate.level_db)
         loudest_db = np.array([np.percentile(own, 95) if own else 0.0 for own in levels])
-        return cls(tuple(roles), sample_rate, loudest_db, np.full((len(roles), len(roles)), np.nan))
+        unknown_db = np.full((len(roles), len(roles)), np.nan)
+        return cls(tuple(roles), sample_rate, loudest_db, unknown_db, np.zeros(len(roles), bool))
+
+    def with_followers(self, groups: Sequence[Sequence[Candidate]]) -> Self:
+        """Learn which close microphones hear a strike only after another one has."""
+        heard, late = np.zeros(len(self.roles), np.int64), np.zeros(len(self.roles), np.int64)
+        for group in groups:
+            close = [candidate for candidate in group if self.roles[candidate.channel].is_close]
+            for candidate in close:
+                heard[candidate.channel] += 1
+                late[candidate.channel] += candidate.channel != close[0].channel
+        return replace(self, follows=(heard >= FEWEST_FOR_BLEED) & (late > FOLLOWER_SHARE * heard))
 
     def with_bleed(self, groups: Sequence[Sequence[Candidate]]) -> Self:
         """Learn the bleed from groups of candidates, each credited to its most prominent one."""
@@ -232,13 +250,14 @@ class _Kit:
         """How clearly a candidate stands out, in a group that ``first`` begins."""
         role = self.roles[candidate.channel]
         late_ms = (candidate.onset_samples - first.onset_samples) * 1000.0 / self.sample_rate
-        return (
+        return float(
             self.relative_db(candidate)
             + min(candidate.above_background_db, MOST_CLEARANCE_DB)
             + CLOSE_BONUS_DB * role.is_close
             - ROOM_MALUS_DB * (role is Role.ROOM)
             + COLOUR_DB * _colour(candidate, role)
             - LATE_DB_PER_MS * late_ms
+            - FOLLOWER_MALUS_DB * self.follows[candidate.channel]
         )
 
     def explains(self, source: Candidate, other: Candidate, merge_window_seconds: float) -> bool:

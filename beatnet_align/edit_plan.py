@@ -251,12 +251,17 @@ def cut_list(plan: EditPlan, group: Sequence[str]) -> list[Cut]:
 def cut_before(
     segment: Sequence[Move], group: Sequence[str], previous: Cut | None, splice: SpliceSettings, sample_rate: int
 ) -> Cut:
-    """The cut in front of a segment: the pad before its first attack, but not in front of the attack before."""
+    """The cut in front of a segment: the pad before its first attack, or half way to the attack before if that is less.
+
+    Half way in the source or in the output, wherever the two are closer together.
+    """
     first, last = segment[0].onset_samples, segment[-1].onset_samples
-    source = max(0, first - seconds_to_samples(splice.pad_seconds, sample_rate))
+    shift = _leader(segment, group).shift_samples
+    ahead = min(first, seconds_to_samples(splice.pad_seconds, sample_rate))
     if previous is not None:
-        source = max(source, (previous.last_onset_samples + first) // 2)
-    return Cut(source, _leader(segment, group).shift_samples, first, last)
+        apart = first - previous.last_onset_samples
+        ahead = min(ahead, max(0, min(apart, apart + shift - previous.shift_samples)) // 2)
+    return Cut(first - ahead, shift, first, last)
 
 
 def runs_into(previous: Cut, cut: Cut, least_attack_seconds: float, sample_rate: int) -> bool:

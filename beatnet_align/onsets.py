@@ -110,13 +110,15 @@ def _blocks(take: Take) -> Iterator[_Block]:
 
 def _read_beyond(take: Take, start: int, stop: int) -> Audio:
     """Read a range that may reach out of the take, without a step at its ends where sound, or an offset, is cut off."""
-    audio = take.read(max(0, start), min(stop, take.samples))
-    beyond = (max(0, -start), max(0, stop - take.samples))
-    if not any(beyond):
-        return audio
-    # The median, since the first sample may belong to a strike; the last one goes on as it is.
-    at_start = seconds_to_samples(ATTACK_SECONDS, take.sample_rate)
-    return np.pad(audio, ((0, 0), beyond), "median", stat_length=((1, 1), (at_start, 1)))
+    audio = take.read(start, stop)
+    first, behind = max(0, -start), take.samples - start
+    # What reaches out is a copy. The median, since the first sample may belong to a strike; the last one goes on.
+    strike = seconds_to_samples(ATTACK_SECONDS, take.sample_rate)
+    if first:
+        audio[:, :first] = np.median(audio[:, first : min(first + strike, behind)], axis=1, keepdims=True)
+    if behind < audio.shape[1]:
+        audio[:, behind:] = audio[:, behind - 1 : behind]
+    return audio
 
 
 def _hop_samples(sample_rate: int) -> int:

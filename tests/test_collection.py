@@ -1,6 +1,7 @@
 """One hit per strike, on the microphone of the piece that was struck, whatever the others hear of it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -54,7 +55,7 @@ def sound(piece: int, rng: np.random.Generator) -> FloatArray:
         drum = np.sin(2 * np.pi * (60 * seconds + 2 * (1 - np.exp(-seconds / 0.02)))) * np.exp(-seconds / 0.08)
         dry = drum + 0.3 * click
     elif piece == SNARE:
-        dry = 0.5 * np.sin(2 * np.pi * 190 * seconds) * np.exp(-seconds / 0.06) + 0.3 * noise * np.exp(-seconds / 0.07)
+        dry = 0.5 * np.sin(2 * np.pi * 190 * seconds) * np.exp(-seconds / 0.03) + 0.3 * noise * np.exp(-seconds / 0.03)
     else:
         dry = np.diff(noise, prepend=0.0) * np.exp(-seconds / 0.03)
     dry *= np.minimum(1.0, seconds / 0.0005)
@@ -141,7 +142,7 @@ def test_triggers_restrict_who_may_trigger() -> None:
 
 def test_an_unknown_trigger_is_refused_with_the_choices() -> None:
     take = play([], 0.1)
-    with pytest.raises(InputError, match=r"no channel is called 'snair'; the channels are kick, snare, hihat, overhead"):
+    with pytest.raises(InputError, match="'snair'; the channels are kick, snare, hihat, overhead"):
         find_hits(take, OnsetSettings(triggers=("snair",)))
 
 
@@ -155,7 +156,7 @@ def test_more_sensitivity_finds_no_fewer_hits() -> None:
     strikes = [Strike(0.5 + 0.25 * i, SNARE, 10 ** (-1.5 * i / 20)) for i in range(24)]
     take = play(strikes, 6.5)
     counts = [len(find_hits(take, OnsetSettings(sensitivity=s))) for s in (0.0, 0.25, 0.5, 0.75, 1.0)]
-    assert all(more >= fewer - 1 for fewer, more in zip(counts, counts[1:], strict=False))
+    assert all(more >= fewer - 1 for fewer, more in pairwise(counts))
     assert counts[-1] >= counts[0] > 0
 
 
@@ -168,7 +169,7 @@ def test_nobody_plays_in_silence(samples: int) -> None:
 @given(power=st.integers(-10, 4), seed=st.integers(0, 3))
 def test_level_decides_nothing(power: int, seed: int) -> None:
     take = play(groove(1, seed), 3.0, seed)
-    scaled = replace(take_from_array(take.read(0, take.samples) * np.float32(2.0**power), RATE, CHANNELS), name="scaled")
+    scaled = take_from_array(take.read(0, take.samples) * np.float32(2.0**power), RATE, CHANNELS)
     assert find_hits(scaled) == find_hits(take)
 
 
@@ -193,3 +194,8 @@ def test_sensitivity_has_a_range(sensitivity: float) -> None:
 def test_the_merge_window_leaves_flams_alone(seconds: float) -> None:
     with pytest.raises(InputError, match="at most 12 ms"):
         OnsetSettings(merge_window_seconds=seconds)
+
+
+def test_a_kick_microphone_that_hears_only_the_snare_has_no_hits() -> None:
+    strikes = [Strike(0.5 + 0.4 * i, SNARE, 1.0 - 0.05 * (i % 3)) for i in range(12)]
+    assert_heard(find_hits(play(strikes, 5.5)), strikes)

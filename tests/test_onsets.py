@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from beatnet_align import onsets
 from beatnet_align.onsets import Candidate, find_candidates, smoothed_energy
-from beatnet_align.take import Take, take_from_array
+from beatnet_align.take import Audio, Take, take_from_array
 from beatnet_align.units import FloatArray
 
 RATES = (8_000, 44_100, 48_000, 96_000, 192_000)
@@ -134,10 +134,21 @@ def test_an_offset_hides_no_strike_and_makes_none(offset: float) -> None:
     assert find_candidates(silence) == []
 
 
+@pytest.mark.parametrize("hertz", [50.0, 400.0])
+@pytest.mark.parametrize("seconds", [0.5, 1.003])
+def test_a_tail_cut_off_at_the_end_of_a_take_is_no_strike(hertz: float, seconds: float) -> None:
+    rate = 44_100
+    tail = 0.3 * np.cos(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)
+    noise = 1e-5 * np.random.default_rng(0).standard_normal(len(tail))
+    candidates = find_candidates(take_from_array((tail + noise)[None].astype(np.float32), rate))
+    assert not [c for c in candidates if c.onset_samples > rate // 10 and c.above_background_db > 3.0]
+
+
 def test_clipping_moves_no_onset() -> None:
     rate, places = 44_100, [0.3, 0.8]
     take = play(places, rate, level=3.0)
-    candidates = find_candidates(take_from_array(np.clip(take.read(0, take.samples), -1, 1), rate))
+    clipped = np.clip(take.read(0, take.samples), -1, 1).astype(np.float32)
+    candidates = find_candidates(take_from_array(clipped, rate))
     for i, place in enumerate(places):
         expected = round(place * rate) + onset_by_definition(dry_strike(rate, i), rate)
         assert found_near(candidates, expected, TOLERANCE_SECONDS * rate)
@@ -168,7 +179,7 @@ def test_a_take_is_read_a_block_at_a_time() -> None:
     longest = 0
 
     class Endless:
-        def read(self, start_samples: int, stop_samples: int) -> onsets.Audio:
+        def read(self, start_samples: int, stop_samples: int) -> Audio:
             nonlocal longest
             longest = max(longest, stop_samples - start_samples)
             return np.zeros((1, stop_samples - start_samples), np.float32)
