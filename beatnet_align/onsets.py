@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from beatnet_align.onset_timing import ATTACK_SECONDS, LOOK_BACK_SECONDS, smoothed_energy, time_attacks
 from beatnet_align.take import Audio, Take
-from beatnet_align.units import FloatArray, power_to_db, seconds_to_samples
+from beatnet_align.units import FloatArray, IntArray, power_to_db, seconds_to_samples
 
 Frames = npt.NDArray[np.float32]
 
@@ -22,16 +23,11 @@ BAND_EDGES_HZ = (40, 130, 260, 450, 700, 1100, 1700, 2600, 4000, 6000, 9000, 130
 RISE_FROM_FRAMES, RISE_TO_FRAMES = 2, 8
 """A frame is compared with the loudest of those 2 to 7 hops (6 to 20 ms) before it: ripple in a decay is no rise."""
 
-ONSET_BELOW_PEAK_DB = 30.0
-ENERGY_SMOOTHING_SECONDS = 0.0005
-"""The onset definition of DESIGN.md: energy smoothed over 0.5 ms, 30 dB under the strike's peak."""
-
-ONSET_ABOVE_BACKGROUND_DB = 3.0
-QUIET_BEFORE_ONSET_SECONDS = 0.001
-LOOK_BACK_SECONDS, LOOK_AHEAD_SECONDS = 0.025, 0.016
-ATTACK_SECONDS = 0.005
-CLEARER_DB = 6.0
 BLOCK_SECONDS, CONTEXT_SECONDS = 12.0, 0.15
+COLOUR_SECONDS = 0.012
+OPENING_SECONDS = (0.06, 0.08)
+"""What sounds from 60 ms on for 80 ms tells whether a take opens with a strike or in the middle of a sound."""
+
 MIN_RISE_DB = 3.0
 MIN_GAP_FRAMES = 3
 """Two jumps of one channel are at least 9 ms apart; EVIDENCE.md warns of gaps over 12 ms, which erase flams."""
@@ -128,16 +124,32 @@ def _hop_samples(sample_rate: int) -> int:
 def _channel_candidates(block: _Block, channel: int) -> list[Candidate]:
     from scipy.signal import find_peaks  # noqa: PLC0415 - slow to import, and --help must be quick
 
-    signal = block.audio[channel]
-    hop = _hop_samples(block.sample_rate)
-    rises_db = rise_db(band_levels_db(signal, block.sample_rate))
-    peaks, _ = find_peaks(rises_db, height=MIN_RISE_DB, distance=MIN_GAP_FRAMES)
-    found = []
-    for frame in peaks:
-        at = int(frame) * hop
-        if block.start_samples <= block.offset_samples + at < block.stop_samples:
-            found.append(_refined(signal, at, float(rises_db[frame]), block, channel))
-    return found
+    signal, rate = block.audio[channel], block.sample_rate
+    rises_db = rise_db(band_levels_db(signal, rate))
+    frames, _ = find_peaks(rises_db, height=MIN_RISE_DB, distance=MIN_GAP_FRAMES)
+    places = frames.astype(np.int64) * _hop_samples(rate)
+    inside = (places >= block.start_samples - block.offset_samples) & (
+        places < block.stop_samples - block.offset_samples
+    )
+    places, frames = places[inside], frames[inside]
+    attacks = time_attacks(signal, places, rate)
+    onsets = np.maximum(attacks.onsets_samples + block.offset_samples, 0)
+    above_db = attacks.above_background_db.copy()
+    opening = onsets < seconds_to_samples(LOOK_BACK_SECONDS, rate)
+    above_db[opening] = np.minimum(above_db, attacks.levels_db - _level_after_db(block, signal))[opening]
+    low, high = _spectral_shares(signal, places, rate)
+    columns = (onsets, rises_db[frames], attacks.levels_db, above_db, low, high)
+    return [
+        Candidate(onset, channel, *figures)
+        for onset, *figures in zip(*(column.tolist() for column in columns), strict=True)
+    ]
+
+
+def _level_after_db(block: _Block, signal: Audio) -> float:
+    """Level that follows the opening of a take: a sound that was there before it began is no hit."""
+    start = max(0, -block.offset_samples) + seconds_to_samples(OPENING_SECONDS[0], block.sample_rate)
+    after = signal[start : start + seconds_to_samples(OPENING_SECONDS[1], block.sample_rate)]
+    return float(power_to_db(np.median(smoothed_energy(after, block.sample_rate), keepdims=True), floor=1e-20)[0])
 
 
 def band_levels_db(signal: Audio, sample_rate: int) -> Frames:
@@ -187,84 +199,13 @@ def rise_db(levels_db: Frames) -> FloatArray:
     return means
 
 
-def smoothed_energy(signal: Audio, sample_rate: int) -> FloatArray:
-    """Energy of a channel, averaged over 0.5 ms around each sample.
-
-    Args:
-        signal: [samples].
-        sample_rate: In hertz.
-
-    Returns:
-        [samples].
-    """
-    width = max(1, seconds_to_samples(ENERGY_SMOOTHING_SECONDS, sample_rate))
-    total = np.concatenate([[0.0], np.cumsum(signal.astype(np.float64) ** 2)])
-    first = np.arange(len(signal)) - (width - 1) // 2
-    last = np.minimum(first + width, len(signal))
-    return np.asarray((total[last] - total[np.maximum(first, 0)]) / width)
-
-
-def _refined(signal: Audio, at: int, rise: float, block: _Block, channel: int) -> Candidate:
-    """Time a jump on the raw signal, or on its differences where those show it more clearly.
-
-    A cymbal over the tail of a kick hardly shows in the energy, which the low end rules; in the differences, which rise
-    by 6 dB an octave, it does.
-    """
-    rate = block.sample_rate
-    start = max(0, at - seconds_to_samples(LOOK_BACK_SECONDS, rate))
-    around = signal[start : at + seconds_to_samples(LOOK_AHEAD_SECONDS, rate)]
-    raw = _attack(around, at - start, rate)
-    bright = _attack(np.diff(around, prepend=around[:1]), at - start, rate)
-    best = bright if bright.above_background_db > raw.above_background_db + CLEARER_DB else raw
-    low, high = _spectral_shares(signal[at : at + seconds_to_samples(0.012, rate)], rate)
-    return Candidate(
-        onset_samples=max(0, block.offset_samples + start + best.onset_samples),
-        channel=channel,
-        rise_db=rise,
-        level_db=raw.level_db,
-        above_background_db=best.above_background_db,
-        low=low,
-        high=high,
-    )
-
-
-@dataclass(frozen=True)
-class _Attack:
-    onset_samples: int
-    level_db: float
-    above_background_db: float
-
-
-def _attack(signal: Audio, at: int, sample_rate: int) -> _Attack:
-    """Walk back from the peak around ``at`` to where it rises out of what sounded before."""
-    energy = smoothed_energy(signal, sample_rate)
-    attack = seconds_to_samples(ATTACK_SECONDS, sample_rate)
-    earliest = max(1, at - attack)
-    peak = earliest + int(np.argmax(energy[earliest:]))
-    background = float(np.quantile(energy[: max(1, earliest - attack)], 0.9))
-    threshold = max(
-        energy[peak] * 10 ** (-ONSET_BELOW_PEAK_DB / 10), background * 10 ** (ONSET_ABOVE_BACKGROUND_DB / 10)
-    )
-    quiet = seconds_to_samples(QUIET_BEFORE_ONSET_SECONDS, sample_rate)
-    onset = _last_quiet_end(energy[:peak] < threshold, quiet)
-    level = float(energy[onset : onset + attack].max(initial=0.0))
-    loudest_before = float(energy[: max(1, onset - 2 * quiet)].max())
-    level_db, before_db = power_to_db(np.array([level, loudest_before]), floor=1e-20)
-    return _Attack(onset, float(level_db), float(level_db - before_db))
-
-
-def _last_quiet_end(quiet: npt.NDArray[np.bool_], hold_samples: int) -> int:
-    """Index just behind the last run of at least ``hold_samples`` true values; 0 if there is none."""
-    counts = np.concatenate([[0], np.cumsum(quiet)])
-    hold = max(1, min(hold_samples, len(quiet)))
-    full = np.flatnonzero(counts[hold:] - counts[:-hold] == hold)
-    return int(full[-1]) + hold if len(full) else 0
-
-
-def _spectral_shares(attack: Audio, sample_rate: int) -> tuple[float, float]:
+def _spectral_shares(signal: Audio, places_samples: IntArray, sample_rate: int) -> tuple[FloatArray, FloatArray]:
+    """Shares of the energy below 200 Hz and above 5 kHz in the 12 ms behind each place, [places] each."""
     from scipy.fft import rfft  # noqa: PLC0415
 
-    power = np.abs(rfft(attack.astype(np.float32, copy=False))) ** 2
-    total = float(power.sum()) + 1e-20
-    hertz = np.arange(len(power)) * sample_rate / max(1, len(attack))
-    return float(power[hertz < 200].sum() / total), float(power[hertz > 5000].sum() / total)
+    length = seconds_to_samples(COLOUR_SECONDS, sample_rate)
+    attacks = np.lib.stride_tricks.sliding_window_view(signal, length)[places_samples]
+    power = np.abs(rfft(attacks.astype(np.float32, copy=False), axis=1)) ** 2
+    total = power.sum(axis=1) + 1e-20
+    hertz = np.arange(power.shape[1]) * sample_rate / length
+    return power[:, hertz < 200].sum(axis=1) / total, power[:, hertz > 5000].sum(axis=1) / total

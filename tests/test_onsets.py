@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beatnet_align import onsets
-from beatnet_align.onsets import Candidate, find_candidates, smoothed_energy
+from beatnet_align.onset_timing import smoothed_energy
+from beatnet_align.onsets import Candidate, find_candidates
 from beatnet_align.take import Audio, Take, take_from_array
 from beatnet_align.units import FloatArray
 
