@@ -44,11 +44,14 @@ class Lags(NamedTuple):
         correlation: How well it fits, −1 to 1.
         agreed_samples: Of the lags that fit about as well, the one nearest to the other channels' lag: a ringing drum
             matches itself at every period.
+        rise_db: How much louder the 35 ms window is than the same time just before it: whether the channel hears
+            the hit at all.
     """
 
     samples: IntArray
     correlation: FloatArray
     agreed_samples: IntArray
+    rise_db: FloatArray
 
 
 def lag_window_samples(sample_rate: int) -> tuple[int, int]:
@@ -89,7 +92,9 @@ def lags(reference: Take, estimated: Take, at_samples: int, centre_samples: int 
     fits = correlations[np.arange(len(best)), best]
     common = int(np.median(best))
     agreed = [_nearest_fit(row, int(lag), common) for row, lag in zip(correlations, best, strict=True)]
-    return Lags(best.astype(np.int64) - reach, fits, np.array(agreed, np.int64) - reach)
+    earlier = reference.read(at_samples - 2 * before - after, at_samples - before).astype(np.float64)
+    rise_db = power_to_db(wanted_energies[:, 0]) - power_to_db(np.sum(earlier**2, axis=1))
+    return Lags(best.astype(np.int64) - reach, fits, np.array(agreed, np.int64) - reach, rise_db)
 
 
 def _nearest_fit(correlations: FloatArray, best: int, common: int) -> int:

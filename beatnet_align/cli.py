@@ -283,7 +283,7 @@ def _detect(arguments: argparse.Namespace) -> None:
 
 
 def _compare(arguments: argparse.Namespace) -> None:
-    from beatnet_align.compare import compare  # noqa: PLC0415
+    from beatnet_align.compare import compare, figures_table  # noqa: PLC0415
 
     with _ProgressBar() as bar:
         comparison = compare(
@@ -298,16 +298,17 @@ def _compare(arguments: argparse.Namespace) -> None:
         )
     for remark in comparison.remarks:
         print(f"note: {remark}", file=sys.stderr)
-    print(comparison.table())
+    print(figures_table(comparison.rows))
 
 
 def _demo(arguments: argparse.Namespace) -> None:
+    from beatnet_align.compare import figures_table  # noqa: PLC0415
     from beatnet_align.demo import run_demo  # noqa: PLC0415
 
     out = arguments.out or Path("beatnet-demo")
     with _ProgressBar() as bar:
         comparison = run_demo(out, force=arguments.force or arguments.out is None, progress=bar.advance)
-    print(comparison.table())
+    print(figures_table(comparison.rows))
     print(f"\nlisten to the stems in {out / 'onset-quantise'}, look at {out / 'before_after.png'}")
 
 

@@ -175,6 +175,8 @@ def _read_accents(clicks: _Clicks, counts: IntArray, clicks_per_beat: float) -> 
         order = np.sort(values)
         split = int(np.argmax(np.diff(order)))
         high, low = values > order[split], values <= order[split]
+        if not high.any():
+            continue
         spread = 2 * max(float(values[high].std()), float(values[low].std()))
         if order[split + 1] - order[split] < max(min_gap, spread):
             continue

@@ -41,19 +41,17 @@ class Comparison:
     rows: Mapping[str, Mapping[str, float]]
     remarks: tuple[str, ...]
 
-    def table(self) -> str:
-        """The rows as text: a line a figure, a column an engine."""
-        names = list(next(iter(self.rows.values())))
-        width = max(len(_label(name)) for name in names)
-        columns = [max(12, len(engine)) for engine in self.rows]
-        head = " " * width + "".join(f"  {engine:>{column}}" for engine, column in zip(self.rows, columns, strict=True))
-        lines = [head]
-        for name in names:
-            cells = (
-                f"  {_cell(name, row[name]):>{column}}" for row, column in zip(self.rows.values(), columns, strict=True)
-            )
-            lines.append(_label(name).ljust(width) + "".join(cells))
-        return "\n".join(lines)
+
+def figures_table(rows: Mapping[str, Mapping[str, float]]) -> str:
+    """Figures as text: a line a figure, a column an engine."""
+    names = list(next(iter(rows.values())))
+    width = max(len(_label(name)) for name in names)
+    columns = [max(12, len(engine)) for engine in rows]
+    lines = [" " * width + "".join(f"  {engine:>{column}}" for engine, column in zip(rows, columns, strict=True))]
+    for name in names:
+        cells = (f"  {_cell(name, row[name]):>{column}}" for row, column in zip(rows.values(), columns, strict=True))
+        lines.append(_label(name).ljust(width) + "".join(cells))
+    return "\n".join(lines)
 
 
 def compare(  # noqa: PLR0913 - the options of align and three of its own

@@ -73,7 +73,9 @@ __all__ = [
 MIN_OWN_ENERGY = 0.5
 LOST_BELOW_CORRELATION = 0.5
 SURE_FROM_CORRELATION = 0.8
-"""A channel in which the hit's surroundings are found less surely says nothing about phase."""
+HEARD_FROM_RISE_DB = 6.0
+PHASE_LOCKED_SAMPLES = 1
+"""A channel that finds the hit less surely, or hardly hears it, says nothing about phase."""
 
 
 def validate(take: Take, output: Take, target: Take, hits: Sequence[ReferenceHit]) -> None:
@@ -170,10 +172,13 @@ def microphone_spreads_samples(
         for number, (onset, expected) in enumerate(zip(onsets_seconds, expected_seconds, strict=True)):
             found = lags(reference, output, seconds_to_samples(onset, rate), seconds_to_samples(expected, rate))
             if found is not None:
-                sure = found.agreed_samples[found.correlation > SURE_FROM_CORRELATION]
+                heard = (found.correlation > SURE_FROM_CORRELATION) & (found.rise_db > HEARD_FROM_RISE_DB)
+                sure = found.agreed_samples[heard]
                 spreads[row, number] = np.ptp(sure) if len(sure) > 1 else np.inf
     best = spreads.min(axis=0, initial=np.inf)
-    return np.asarray(np.where(np.isfinite(best), best, np.nan))
+    # Apart from one reference tells something only if the other, too, could be asked.
+    known = np.isfinite(spreads).all(axis=0) | (best <= PHASE_LOCKED_SAMPLES)
+    return np.asarray(np.where(known, best, np.nan))
 
 
 def extra_and_missing(target: Take, output: Take) -> tuple[float, float]:
@@ -229,7 +234,7 @@ def evaluate(take: Take, output: Take, target: Take, hits: Sequence[ReferenceHit
         "flam_spread_median_seconds": percentile(flams, 50),
         "flam_spread_p95_seconds": percentile(flams, 95),
         "microphone_spread_p95_samples": percentile(spreads, 95),
-        "phase_locked": share(spreads <= 1),
+        "phase_locked": share(spreads <= PHASE_LOCKED_SAMPLES),
         "spectral_distance_db": float(np.mean(spectral_distance_db(target, output))),
         "extra": extra,
         "missing": missing,

@@ -80,7 +80,9 @@ class Score:
 
     def _check_ornament(self, i: int, note: Note, main_index: int) -> None:
         if not 0 <= main_index < len(self.notes):
-            raise InputError(f"{self.source}: ornament {i} names note {main_index} of {len(self.notes)} as its main stroke")
+            raise InputError(
+                f"{self.source}: ornament {i} names note {main_index} of {len(self.notes)} as its main stroke"
+            )
         main = self.notes[main_index]
         if main.ornament_of is not None or main.score_beats != note.score_beats:
             raise InputError(

@@ -1,6 +1,38 @@
 """What all tests share: Hypothesis draws the same examples on every machine, and no slow machine fails a test."""
 
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
+
+from beatnet_align.audio_files import load
+from beatnet_align.demo import demo_folder
+from beatnet_align.edit_plan import EditPlan
+from beatnet_align.effect import BeatDetective
+from beatnet_align.reference_hits import truth_tempo
+from beatnet_align.take import Take
+from beatnet_align.tempo_source import TempoRequest
 
 settings.register_profile("stable", derandomize=True, deadline=None, print_blob=True)
 settings.load_profile("stable")
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def demo_take() -> Take:
+    """The demo take, in memory."""
+    return load(demo_folder() / "take")
+
+
+@pytest.fixture(scope="session")
+def demo_tempo() -> TempoRequest:
+    """The tempo that the demo was played to."""
+    bpm, first_beat_seconds = truth_tempo(demo_folder() / "truth.json")
+    return TempoRequest(bpm=bpm, first_beat_seconds=first_beat_seconds)
+
+
+@pytest.fixture(scope="session")
+def demo_plan(demo_take: Take, demo_tempo: TempoRequest) -> EditPlan:
+    """What the onset-quantise engine decides about the demo take."""
+    return BeatDetective().plan(demo_take, demo_tempo)

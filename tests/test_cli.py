@@ -1,0 +1,207 @@
+"""The command line: what people see, and that bad input ends in one line and exit status 2."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from beatnet_align.cli import main
+from beatnet_align.demo import demo_folder
+
+TAKE = demo_folder() / "take"
+TEMPO = ["--bpm", "112", "--first-beat", "0.5"]
+
+
+def test_help_is_quick_and_complete() -> None:
+    started = time.perf_counter()
+    run = subprocess.run([sys.executable, "-m", "beatnet_align", "--help"], capture_output=True, text=True, check=True)
+    assert time.perf_counter() - started < 0.5
+    for command in ("align", "detect", "render", "compare", "demo"):
+        assert command in run.stdout
+
+
+@pytest.mark.parametrize("command", ["align", "detect", "render", "compare", "demo"])
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([command, "--help"])
+    assert caught.value.code == 0
+    assert command in capsys.readouterr().out
+
+
+def test_align_then_render_a_corrected_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    assert main(["align", str(TAKE), "-o", str(out), *TEMPO, "--grid", "1/16"]) == 0
+    assert "hits aligned" in capsys.readouterr().out
+    assert main(["render", str(TAKE), str(out / "edits.json"), "-o", str(tmp_path / "again")]) == 0
+    assert (tmp_path / "again" / "kick.flac").read_bytes() == (out / "kick.flac").read_bytes()
+
+
+def test_estimated_tempo_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["align", str(TAKE), "-o", str(tmp_path / "out")]) == 0
+    remarks = capsys.readouterr().err
+    assert "assumed constant tempo 112 BPM" in remarks
+    assert "first beat at 0.50" in remarks
+
+
+def test_detect_prints_a_table_or_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["detect", str(TAKE)]) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert table[0].split() == ["seconds", "channel", "piece", "velocity", "confidence"]
+    assert main(["detect", str(TAKE), "--json"]) == 0
+    hits = json.loads(capsys.readouterr().out)["hits"]
+    assert len(hits) == len(table) - 1
+    assert set(hits[0]) == {"seconds", "channel", "piece", "velocity", "confidence"}
+
+
+def test_compare_prints_engines_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = str(demo_folder() / "target")
+    assert main(["compare", str(TAKE), "--target", target, "-o", str(tmp_path / "out"), *TEMPO]) == 0
+    table = capsys.readouterr().out
+    assert table.splitlines()[0].split() == ["untouched", "onset-quantise"]
+    assert "phase locked" in table
+    assert (tmp_path / "out" / "before_after.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_compare_without_a_target_measures_against_the_grid(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", str(TAKE), *TEMPO]) == 0
+    rows = {line.split("  ")[0]: line.split()[-2:] for line in capsys.readouterr().out.splitlines()[1:]}
+    before, after = (float(cell) for cell in rows["deviation within 2 ms"])
+    assert after > 0.6 > before
+
+
+def test_demo_writes_stems_figures_and_a_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["demo"]) == 0
+    assert main(["demo"]) == 0  # it may be run again
+    assert "onset-quantise" in capsys.readouterr().out
+    assert (tmp_path / "beatnet-demo" / "before_after.png").exists()
+    assert (tmp_path / "beatnet-demo" / "onset-quantise" / "snare_top.flac").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["align", "nowhere", "-o", "out"], "nowhere"),
+        (["align", "empty", "-o", "out"], "no stems"),
+        (["align", "silent.wav", "-o", "out"], "silent"),
+        (["align", "nan.wav", "-o", "out"], "nan.wav"),
+        (["align", "text.wav", "-o", "out"], "text.wav"),
+        (["align", "cut.flac", "-o", "out"], "cut.flac"),
+        (["align", "none.wav", "-o", "out"], "none.wav"),
+        (["align", "mixed", "-o", "out"], "sample rate"),
+        (["align", "TAKE", "-o", "out", "--bpm", "1000"], "1000"),
+        (["align", "TAKE", "-o", "out", "--bpm", "112", "--first-beat", "99"], "first beat"),
+        (["align", "TAKE", "-o", "TAKE", *TEMPO], "-o"),
+        (["align", "TAKE", "-o", "out", "--grid", "1/7"], "1/7"),
+        (["align", "TAKE", "-o", "out", "--grid", "1/8T", "--swing", "60"], "swing"),
+        (["align", "TAKE", "-o", "out", "--bars", "five"], "--bars"),
+        (["align", "TAKE", "-o", "out", "--bars", "9-2"], "9-2"),
+        (["align", "TAKE", "-o", "out", "--role", "tuba=kick"], "tuba"),
+        (["align", "TAKE", "-o", "out", "--role", "kick=tuba"], "tuba"),
+        (["align", "TAKE", "-o", "out", "--trigger", "tuba"], "tuba"),
+        (["align", "TAKE", "-o", "out", "--group", "kick,tuba", *TEMPO], "tuba"),
+        (["align", "TAKE", "-o", "out", "--tempo-map", "text.wav"], "text.wav"),
+        (["align", "TAKE", "-o", "out", "--click", "silent.wav"], "click"),
+        (["align", "TAKE", "-o", "out", "--groove", "text.json"], "text.json"),
+        (["align", "TAKE", "-o", "out", "--bpm", "100", "--click", "silent.wav"], "one place"),
+        (["align", "TAKE", "-o", "text.wav", *TEMPO], "text.wav"),
+        (["align", "TAKE"], "-o"),
+        (["render", "TAKE", "text.json", "-o", "out"], "text.json"),
+        (["compare", "TAKE", "--target", "silent.wav", *TEMPO], "silent.wav"),
+        (["frobnicate"], "frobnicate"),
+    ],
+)
+def test_bad_input_ends_in_one_line(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "mixed").mkdir()
+    sf.write("mixed/a.wav", np.ones(100) * 0.1, 44_100)
+    sf.write("mixed/b.wav", np.ones(100) * 0.1, 48_000)
+    sf.write("silent.wav", np.zeros(44_100), 44_100)
+    sf.write("none.wav", np.zeros(0), 44_100)
+    sf.write("nan.wav", np.full(44_100, np.nan), 44_100, subtype="FLOAT")
+    for name in ("text.wav", "text.json"):
+        Path(name).write_text("no audio, no plan")
+    Path("cut.flac").write_bytes((TAKE / "kick.flac").read_bytes()[:50_000])
+    before = set(TAKE.iterdir())
+    try:
+        status = main([str(TAKE) if argument == "TAKE" else argument for argument in arguments])
+    except SystemExit as end:
+        status = int(end.code or 0)
+    printed = capsys.readouterr()
+    assert status == 2
+    assert printed.err.count("\n") == 1
+    assert printed.err.startswith("beatnet-align: error: ")
+    assert message in printed.err
+    assert printed.out == ""
+    assert not (tmp_path / "out").exists()
+    assert set(TAKE.iterdir()) == before
+
+
+def test_nothing_is_overwritten_without_force(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "kick.flac").write_text("mine")
+    assert main(["align", str(TAKE), "-o", str(out), *TEMPO]) == 2
+    assert "--force" in capsys.readouterr().err
+    assert [path.name for path in out.iterdir()] == ["kick.flac"]
+    assert (out / "kick.flac").read_text() == "mine"
+    assert main(["align", str(TAKE), "-o", str(out), *TEMPO, "--force"]) == 0
+    assert sf.info(out / "kick.flac").frames == sf.info(TAKE / "kick.flac").frames
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+def test_a_killed_run_leaves_no_final_name_and_can_be_repeated(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    (tmp_path / "take").mkdir()
+    clicks = np.zeros(44_100 * 60, np.float32)
+    clicks[::22_050] = 0.5
+    for name in ("kick", "snare", "oh"):
+        sf.write(tmp_path / "take" / f"{name}.wav", clicks + rng.standard_normal(len(clicks)) * 1e-4, 44_100, "PCM_24")
+    command = [sys.executable, "-m", "beatnet_align", "align", "take", "-o", "out", "--bpm", "120", "--first-beat", "0"]
+    process = subprocess.Popen(command, cwd=tmp_path)
+    deadline = time.perf_counter() + 60
+    while not list(tmp_path.glob("out/.*.partial")) and process.poll() is None and time.perf_counter() < deadline:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    killed = process.wait() != 0
+    final = [path for path in tmp_path.glob("out/*") if not path.name.startswith(".")]
+    assert not final or not killed
+    assert subprocess.run([*command, "--force"], cwd=tmp_path, check=False).returncode == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "edits.json",
+        "kick.wav",
+        "oh.wav",
+        "snare.wav",
+    ]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+def test_an_interrupt_cleans_up(tmp_path: Path) -> None:
+    code = (
+        "import sys, beatnet_align.effect as effect\n"
+        "def stop(*_): raise KeyboardInterrupt\n"
+        "effect.plan_to_json = stop\n"
+        "from beatnet_align.cli import main\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    arguments = [sys.executable, "-c", code, "align", str(TAKE), "-o", str(tmp_path / "out"), *TEMPO]
+    run = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert run.returncode == 130
+    assert run.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,89 @@
+"""The tempo comes from one place, and what was assumed is said."""
+
+from pathlib import Path
+
+import mido
+import numpy as np
+import pytest
+import soundfile as sf
+
+from beatnet_align.collection import find_hits
+from beatnet_align.demo import demo_folder
+from beatnet_align.errors import InputError
+from beatnet_align.groove_source import read_groove
+from beatnet_align.take import Take, take_from_array
+from beatnet_align.tempo_map import TempoMap
+from beatnet_align.tempo_source import TempoRequest, resolve_tempo
+
+RATE = 44_100
+
+
+def click(bpm: float, seconds: float, first_seconds: float) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    audio = np.zeros(round(seconds * RATE), np.float32)
+    burst = (np.sin(np.arange(400) * 0.3) * np.exp(-np.arange(400) / 60)).astype(np.float32)
+    for at in np.arange(first_seconds, seconds - 0.1, 60 / bpm):
+        audio[round(at * RATE) : round(at * RATE) + 400] += burst * 0.5
+    return audio
+
+
+def test_what_is_told_is_used_and_needs_no_remark(demo_take: Take) -> None:
+    tempo_map, notes = resolve_tempo(TempoRequest(bpm=96.5, first_beat_seconds=-0.25), demo_take, [])
+    assert tempo_map == TempoMap.constant(96.5, -0.25)
+    assert notes == ()
+
+
+def test_a_midi_map_starts_with_the_take_unless_told(demo_take: Take, tmp_path: Path) -> None:
+    track = mido.MidiTrack(
+        [mido.MetaMessage("set_tempo", tempo=500_000), mido.MetaMessage("set_tempo", tempo=600_000, time=4 * 480)]
+    )
+    mido.MidiFile(tracks=[track], ticks_per_beat=480).save(tmp_path / "map.mid")
+    tempo_map, _ = resolve_tempo(TempoRequest(midi=tmp_path / "map.mid", first_beat_seconds=1.5), demo_take, [])
+    assert tempo_map.to_seconds(4.0) == pytest.approx(1.5 + 2.0)
+    assert tempo_map.to_seconds(5.0) == pytest.approx(1.5 + 2.6)
+    assert resolve_tempo(TempoRequest(midi=tmp_path / "map.mid"), demo_take, [])[0].first_beat_seconds == 0.0
+
+
+def test_a_click_file_and_a_click_channel_say_the_same(tmp_path: Path) -> None:
+    audio = click(133.0, 12.0, 0.7)
+    sf.write(tmp_path / "click.wav", audio, RATE)
+    drums = np.zeros_like(audio)
+    take = take_from_array(np.stack([drums, audio]), RATE, ["kick", "click"])
+    from_file, file_notes = resolve_tempo(TempoRequest(click=tmp_path / "click.wav"), take, [])
+    from_channel, channel_notes = resolve_tempo(TempoRequest(), take, [])
+    assert from_channel.to_seconds(16.0) == pytest.approx(from_file.to_seconds(16.0), abs=1e-4)
+    assert from_file.to_seconds(16.0) == pytest.approx(0.7 + 16 * 60 / 133, abs=1e-3)
+    assert "click.wav" in file_notes[0]
+    assert "'click'" in channel_notes[0]
+
+
+def test_a_tempo_without_a_first_beat_looks_for_the_beat(demo_take: Take) -> None:
+    tempo_map, notes = resolve_tempo(TempoRequest(bpm=112.0), demo_take, find_hits(demo_take))
+    assert tempo_map.first_beat_seconds == pytest.approx(0.5, abs=0.02)
+    assert any("first beat" in note for note in notes)
+
+
+def test_a_first_beat_without_a_tempo_looks_for_the_tempo(demo_take: Take) -> None:
+    tempo_map, notes = resolve_tempo(TempoRequest(first_beat_seconds=0.5), demo_take, find_hits(demo_take))
+    assert tempo_map.first_beat_seconds == 0.5
+    assert tempo_map.bpm_at(0.0) == pytest.approx(112.0, rel=0.01)
+    assert any("tempo" in note for note in notes)
+
+
+def test_only_one_source_may_be_named() -> None:
+    with pytest.raises(InputError, match="one place"):
+        TempoRequest(bpm=100, midi=Path("a.mid"))
+    with pytest.raises(InputError, match="first beat"):
+        TempoRequest(click=Path("a.wav"), first_beat_seconds=1.0)
+
+
+def test_a_first_beat_behind_the_end_is_refused(demo_take: Take) -> None:
+    with pytest.raises(InputError, match="ends at"):
+        resolve_tempo(TempoRequest(bpm=100, first_beat_seconds=60.0), demo_take, [])
+
+
+def test_a_groove_can_come_from_a_take() -> None:
+    tempo = TempoRequest(bpm=112.0, first_beat_seconds=0.5)
+    target = read_groove(demo_folder() / "target", "1/8", tempo)
+    assert max(map(abs, target.offsets_beats)) < 0.02
+    played = read_groove(demo_folder() / "take", "1/8", tempo)
+    assert max(map(abs, played.offsets_beats)) > 0.02
