@@ -1,6 +1,8 @@
 """Draw the stages of a recording chain from their ranges, group by group."""
 
+import re
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -17,6 +19,7 @@ from datagen.recording_ranges import RecordingRanges
 from datagen.stage import Stage
 from datagen.sympathy import SnareBuzz, TomRing
 
+_WEAKEST_PEAK = 0.1  # nobody turns a microphone that hears nothing up further
 _UNREACHED_DB = 0.0  # a threshold that switches a compressor off
 _BUZZ_AT_DB = {Role.SNARE: 0.0, Role.OVERHEAD: -10.0, Role.ROOM: -14.0}
 _RING_AT_DB = {Role.TOM: 0.0, Role.SNARE: -12.0, Role.OVERHEAD: -12.0, Role.ROOM: -12.0}
@@ -41,12 +44,15 @@ class Draws:
     sample_rate: int
     samples: int
 
-    def levels(self, peaks: FloatArray) -> list[Stage]:
-        """Gain and polarity."""
-        wanted_db = self._each(self.ranges.peak_db)
-        gain_db = wanted_db - 20.0 * np.log10(np.maximum(peaks, 1e-4))
-        inverted = self.rng.uniform(size=len(self.channels)) < self.ranges.invert_probability
-        return [Level(_plain(gain_db), tuple(bool(flag) for flag in inverted))]
+    def polarity(self, peaks: FloatArray) -> list[Stage]:
+        """Bring channels to a peak of full scale, so that what follows is drawn below their peaks; and polarity."""
+        loudest = np.zeros(len(self.channels))
+        np.maximum.at(loudest, self._groups, np.maximum(peaks, _WEAKEST_PEAK))
+        return [Level(_plain(-20.0 * np.log10(loudest[self._groups])), self._chance(self.ranges.invert_probability))]
+
+    def recorded_level(self) -> list[Stage]:
+        """What the recordist left below full scale."""
+        return [Level(_plain(self._each(self.ranges.peak_db)), (False,) * len(self.channels))]
 
     def sympathy(self) -> list[Stage]:
         """Snare buzz and ringing toms."""
@@ -76,9 +82,9 @@ class Draws:
             whole = tuple(int(note) for note in notes)
             stages.append(OtherInstrument(instrument, whole, _plain(level_db), self._seed()))
         if self._happens(self.ranges.wash_probability):
-            level_db = self._one(self.ranges.wash_db) + self._at(_WASH_AT_DB, -14.0)
+            wash_db = self._one(self.ranges.wash_db) + self._at(_WASH_AT_DB, -14.0)
             swells = self._one((0.8, 4.0)), self._one((3.0, 18.0))
-            stages.append(CymbalWash(_plain(level_db), self._one((300.0, 5_000.0)), *swells, self._seed()))
+            stages.append(CymbalWash(_plain(wash_db), self._one((300.0, 5_000.0)), *swells, self._seed()))
         return stages
 
     def distractors(self) -> list[Stage]:
@@ -97,9 +103,9 @@ class Draws:
         for probability, per_second, range_db, pitch_hz, decay_seconds in kinds:
             if self._happens(probability):
                 places = tuple(int(place) for place in self._events(per_second))
-                peak_db = _plain(self.rng.uniform(*range_db, len(places)))
+                peaks_db = _plain(self.rng.uniform(*range_db, len(places)))
                 sound = self._one(pitch_hz), self._one(decay_seconds)
-                stages.append(Ticks(places, peak_db, *sound, self._one((6.0, 30.0)), self._seed()))
+                stages.append(Ticks(places, peaks_db, *sound, self._one((6.0, 30.0)), self._seed()))
         if self._happens(self.ranges.pedal_probability):
             peak_db = self._one(self.ranges.pedal_db) + self._at({Role.KICK: 0.0}, -12.0)
             share = self._one((0.2, 1.0))
@@ -108,15 +114,15 @@ class Draws:
 
     def channel_strips(self) -> list[Stage]:
         """Equaliser, overdrive and compressor of each channel."""
-        count, ranges = len(self.channels), self.ranges
-        bands = tuple(self._bands() if self._happens(ranges.equaliser_probability) else () for _ in self.channels)
-        driven = self.rng.uniform(size=count) < ranges.overdrive_probability
-        drive_db = np.where(driven, self._each(ranges.overdrive_db) - self._each(ranges.peak_db).min(), 0.0)
-        squeezed = self.rng.uniform(size=count) < ranges.compression_probability
+        ranges = self.ranges
+        curves = [self._bands() if self._happens(ranges.equaliser_probability) else () for _ in self.channels]
+        bands = tuple(curves[group] for group in self._groups)
+        driven, squeezed = self._chance(ranges.overdrive_probability), self._chance(ranges.compression_probability)
         stages: list[Stage] = [Equaliser(bands)] if any(bands) else []
-        if driven.any():
+        if any(driven):
+            drive_db = np.where(driven, self._each(ranges.overdrive_db), 0.0)
             stages.append(Overdrive(_plain(drive_db), self._happens(0.5)))
-        if squeezed.any():
+        if any(squeezed):
             stages.append(self._compressor(squeezed, linked=False))
         return stages
 
@@ -129,7 +135,7 @@ class Draws:
         hum_db = np.clip(self._one(ranges.hum_db) - self.rng.exponential(8.0, count), -130.0, None)
         harmonics_db = -self.rng.exponential(12.0, 12) - 1.5 * np.arange(12)
         offset = 10.0 ** (self._each(ranges.dc_db) / 20.0) * self.rng.choice([-1.0, 1.0], count)
-        offset = np.where(self.rng.uniform(size=count) < ranges.dc_probability, offset, 0.0)
+        offset = np.where(self._chance(ranges.dc_probability), offset, 0.0)
         tilts = _plain(self._each(ranges.noise_tilt_db_per_octave))
         mains_hz = float(self.rng.choice([50.0, 60.0]))
         hum_plain = _plain(hum_db if hums else np.full(count, -200.0))
@@ -151,7 +157,7 @@ class Draws:
         names = ("mix",) if luck < self.ranges.mono_probability else ("mix.L", "mix.R")
         roles, old_names = [c.role for c in self.channels], [c.name for c in self.channels]
         stages: list[Stage] = [draw_mixdown(self.rng, roles, old_names, len(names))]
-        both = np.ones(len(names), np.bool_)
+        both = (True,) * len(names)
         if self._happens(0.6):
             stages.append(self._compressor(both, linked=True))
         if self._happens(0.5):
@@ -173,9 +179,11 @@ class Draws:
             stages += [Converter(), LossyCodec(str(self.rng.choice(codecs)), self._one(self.ranges.codec_compression))]
         return [*stages, Converter()]
 
-    def _compressor(self, rows: FloatArray, *, linked: bool) -> Compressor:
+    def _compressor(self, rows: tuple[bool, ...], *, linked: bool) -> Compressor:
         ranges, count = self.ranges, len(rows)
-        threshold_db = self.rng.uniform(*ranges.compression_threshold_db, count)
+        threshold_db = np.full(count, self._one(ranges.compression_threshold_db))
+        if not linked:
+            threshold_db = self._each(ranges.compression_threshold_db)
         ratio = self._one(ranges.compression_ratio)
         makeup_db = -0.5 * threshold_db * (1.0 - 1.0 / ratio)
         attack = float(np.exp(self.rng.uniform(*np.log(np.maximum(ranges.compression_attack_seconds, 1e-5)))))
@@ -207,7 +215,19 @@ class Draws:
         return float(self.rng.uniform(*limits))
 
     def _each(self, limits: tuple[float, float]) -> FloatArray:
-        return self.rng.uniform(*limits, len(self.channels))
+        """One draw a channel, the same for both halves of a stereo pair: [channels]."""
+        return self.rng.uniform(*limits, len(self.channels))[self._groups]
+
+    def _chance(self, probability: float) -> tuple[bool, ...]:
+        """Whether something happens to each channel, alike for both halves of a stereo pair."""
+        luck = self.rng.uniform(size=len(self.channels))[self._groups]
+        return tuple(bool(happens) for happens in luck < probability)
+
+    @cached_property
+    def _groups(self) -> IntArray:
+        """Index of the first channel that shares its settings with each channel: [channels]."""
+        stems = [re.sub(r"[ ._-][LR]$", "", channel.name) for channel in self.channels]
+        return np.array([stems.index(stem) for stem in stems], np.int64)
 
     def _happens(self, probability: float) -> bool:
         return bool(self.rng.uniform() < probability)

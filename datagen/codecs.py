@@ -15,6 +15,7 @@ from beatnet_align.errors import InputError
 from datagen.stage import Float32Array, Layers, Moment
 
 MP3_RATES_HZ = frozenset({8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000})
+_BLOCK_SAMPLES = 1 << 16  # libsndfile has overflowed its stack on longer writes of Vorbis
 _FORMATS = {"mp3": ("MP3", "MPEG_LAYER_III"), "ogg": ("OGG", "VORBIS")}
 
 
@@ -70,7 +71,11 @@ class LossyCodec:
                 "install soundfile 0.13 or newer, use 44100 or 48000 Hz, or set codec_probability to 0"
             )
         stream = io.BytesIO()
-        soundfile.write(stream, audio.T, sample_rate, kind, subtype, compression_level=self.compression)
+        with soundfile.SoundFile(
+            stream, "w", sample_rate, len(audio), subtype, format=kind, compression_level=self.compression
+        ) as encoder:
+            for first in range(0, audio.shape[1], _BLOCK_SAMPLES):
+                encoder.write(audio[:, first : first + _BLOCK_SAMPLES].T)
         stream.seek(0)
         decoded, _ = soundfile.read(stream, dtype="float32", always_2d=True)
         kept = np.zeros_like(audio)

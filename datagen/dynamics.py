@@ -38,8 +38,8 @@ class Compressor:
         level_db = 20.0 * np.log10(np.maximum(peaks(layers[0, rows]), 1e-6))
         if self.linked:
             level_db[:] = level_db.max(axis=0)
-        level_db = follow(level_db, self.attack_seconds, self.release_db_per_second, moment.sample_rate)
-        over_db = np.maximum(level_db - np.array(self.threshold_db, np.float32)[rows, None], 0.0)
+        held_db = follow(level_db, self.attack_seconds, self.release_db_per_second, moment.sample_rate)
+        over_db = np.maximum(held_db - np.array(self.threshold_db, np.float32)[rows, None], 0.0)
         makeup_db = np.array(self.makeup_db, np.float32)[rows, None]
         gain = from_db(makeup_db - over_db * (1.0 - 1.0 / self.ratio))
         layers[:, rows] = apply_control(layers[:, rows], gain)
@@ -67,7 +67,7 @@ class Overdrive:
 
         def curve(audio: Float32Array) -> Float32Array:
             driven = audio * drive
-            return np.tanh(driven) if self.soft else np.clip(driven, -1.0, 1.0)
+            return np.asarray(np.tanh(driven) if self.soft else np.clip(driven, -1.0, 1.0))
 
         layers[:, rows] = shape_layers(layers[:, rows], curve)
         return layers
@@ -81,4 +81,4 @@ class Converter:
         """See :class:`~datagen.stage.Stage`; bit-exact below full scale."""
         if len(layers) == 1:
             return np.clip(layers, -1.0, 1.0, out=layers)
-        return shape_layers(layers, lambda audio: np.clip(audio, -1.0, 1.0))
+        return shape_layers(layers, lambda audio: np.asarray(np.clip(audio, -1.0, 1.0)))

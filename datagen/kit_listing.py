@@ -103,7 +103,7 @@ def piece_named(name: str) -> Piece | None:
 
 
 def guess_piece(name: str) -> Piece | None:
-    """Guess the piece from a file's or folder's name ("Snare 01", "OpenHat-hard", "tom_floor"); None if it says nothing.
+    """Guess the piece from a file's or folder's name ("Snare 01", "OpenHat-hard"); None if it says nothing.
 
     Example:
         >>> guess_piece("HHOpen_03")

@@ -1,4 +1,4 @@
-"""A kit: every piece's strikes in velocity layers and round robins, loaded from disk or merged from several kits.
+"""Load a kit, whatever it is on disk, and merge kits; the door to everything about kits.
 
 Example:
     >>> kit = load_kit(Path("../shared/data/kits/gogodze"))  # doctest: +SKIP
@@ -6,9 +6,8 @@ Example:
     (6, 60211)
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,106 +15,18 @@ import numpy as np
 
 from beatnet_align.errors import InputError
 from beatnet_align.hits import Piece
-from beatnet_align.roles import Role, guess_role
+from beatnet_align.roles import guess_role
+from datagen.kit import FALLBACK_PIECES, MONO_MIX, STEREO_MIX, Kit, Layers
 from datagen.kit_folder import list_kit_folder, list_one_shots
 from datagen.kit_listing import HitParts, KitListing, refuse_unless_folder
+from datagen.kit_merge import merge_kits
 from datagen.own_microphone import own_microphone
 from datagen.sfz import list_sfz
 from datagen.strikes import Samples, Strike, make_strike, name_of, read_hit, resample, velocity_layers
-from datagen.synth_kit import strike_peak
 
 __all__ = ["FALLBACK_PIECES", "Kit", "Strike", "load_kit", "merge_kits"]
 
-Layers = tuple[tuple[Strike, ...], ...]
-
-MONO_MIX, STEREO_MIX = ("mono",), ("mix.L", "mix.R")
-VELOCITY_SLIP = 0.04
-"""Standard deviation by which :meth:`Kit.pick` wanders to a neighbouring layer, as no two blows are alike."""
-GAIN_RANGE_DB = (-24.0, 6.0)
 KITS_IN_MEMORY = 16
-
-FALLBACK_PIECES: Mapping[Piece, tuple[Piece, ...]] = {
-    Piece.SIDESTICK: (Piece.SNARE,),
-    Piece.HIHAT_CLOSED: (Piece.HIHAT_PEDAL, Piece.HIHAT_OPEN),
-    Piece.HIHAT_OPEN: (Piece.HIHAT_CLOSED, Piece.HIHAT_PEDAL),
-    Piece.HIHAT_PEDAL: (Piece.HIHAT_CLOSED, Piece.HIHAT_OPEN),
-    Piece.TOM_HIGH: (Piece.TOM_MID, Piece.TOM_FLOOR),
-    Piece.TOM_MID: (Piece.TOM_HIGH, Piece.TOM_FLOOR),
-    Piece.TOM_FLOOR: (Piece.TOM_MID, Piece.TOM_HIGH),
-    Piece.RIDE: (Piece.RIDE_BELL, Piece.CRASH, Piece.CHINA),
-    Piece.RIDE_BELL: (Piece.RIDE, Piece.CRASH),
-    Piece.CRASH: (Piece.CHINA, Piece.SPLASH, Piece.RIDE),
-    Piece.SPLASH: (Piece.CRASH, Piece.CHINA),
-    Piece.CHINA: (Piece.CRASH, Piece.SPLASH),
-}
-"""What a drummer would hit instead when a piece is missing, the likest first."""
-
-
-@dataclass(frozen=True)
-class Kit:
-    """A kit of drums and cymbals as its microphones hear it.
-
-    Attributes:
-        name: Of the kit.
-        licence: SPDX identifier, or as the kit states it.
-        source: Where it comes from.
-        attribution: The line to print with anything made of it.
-        sample_rate: In hertz.
-        microphones: Names of the rows of every strike.
-        is_multimicrophone: Whether the rows are microphones around one kit, with real bleed and time of flight;
-            otherwise they are a mono or stereo mix of each hit, and microphones have to be simulated.
-        strikes: Of each piece, velocity layers from soft to loud, and in each the round robins.
-    """
-
-    name: str
-    licence: str
-    source: str
-    attribution: str
-    sample_rate: int
-    microphones: tuple[str, ...]
-    is_multimicrophone: bool
-    strikes: Mapping[Piece, Layers]
-
-    def has_piece(self, piece: Piece) -> bool:
-        """Whether :meth:`pick` finds a strike for ``piece``, its own or that of a fallback."""
-        return piece in self.strikes or any(other in self.strikes for other in FALLBACK_PIECES.get(piece, ()))
-
-    def sounding_piece(self, piece: Piece) -> Piece:
-        """The piece whose strikes :meth:`pick` gives for ``piece``: itself, or the first fallback that the kit has.
-
-        Raises:
-            InputError: The kit has neither.
-        """
-        for candidate in (piece, *FALLBACK_PIECES.get(piece, ())):
-            if candidate in self.strikes:
-                return candidate
-        raise InputError(f"the kit {self.name!r} has no {piece} and nothing like it, only {', '.join(self.strikes)}")
-
-    def pick(self, piece: Piece, velocity: float, rng: np.random.Generator) -> Strike:
-        """Choose a strike: its layer by velocity, now and then a neighbour, and any round robin of it.
-
-        Args:
-            piece: What is struck; its likest piece where the kit lacks it.
-            velocity: 0 to 1; layers share this range evenly.
-            rng: Drawn from twice, whatever the kit.
-
-        Raises:
-            InputError: The kit has neither the piece nor a fallback.
-        """
-        layers = self.strikes[self.sounding_piece(piece)]
-        slip, turn = rng.normal(0.0, VELOCITY_SLIP), rng.random()
-        layer = layers[int(np.clip(np.floor((velocity + slip) * len(layers)), 0, len(layers) - 1))]
-        return layer[int(turn * len(layer))]
-
-    def velocity_gain_db(self, piece: Piece, velocity: float, strike: Strike) -> float:
-        """Gain that brings ``strike`` to the level of ``velocity``, where the piece's loudest strike has velocity 1.
-
-        Kits with few layers need it, or their soft strokes are as loud as their hard ones. It follows
-        :func:`datagen.synth_kit.strike_peak` and stays within ``GAIN_RANGE_DB``.
-        """
-        loudest_db = max(robin.loudness_db for robin in self.strikes[self.sounding_piece(piece)][-1])
-        wanted_db = loudest_db + 20.0 * np.log10(strike_peak(velocity))
-        return float(np.clip(wanted_db - strike.loudness_db, *GAIN_RANGE_DB))
 
 
 def load_kit(path: Path, sample_rate: int | None = None) -> Kit:
@@ -209,75 +120,3 @@ def _with_rows(audio: Samples, rows: int, path: Path) -> Samples:
     if len(audio) > 1:
         raise InputError(f"{path}: {len(audio)} channels; one-shots are mono or stereo")
     return np.repeat(audio, rows, axis=0)
-
-
-def merge_kits(name: str, kits: Sequence[Kit], gains_db: Sequence[float] | None = None) -> Kit:
-    """Make one kit of several: each piece from the first kit that has it, microphones the union of all names.
-
-    A strike is silent in microphones that its kit lacks. Where one kit has a mono overhead, room or mix and another
-    a stereo pair, the mono one feeds both sides, 3 dB lower.
-
-    Args:
-        name: Of the new kit.
-        kits: The first one's pieces win; all multi-microphone or all mixes, at one sample rate.
-        gains_db: One a kit, to balance recordings made at different levels; none when None.
-
-    Raises:
-        InputError: No kits, kits that do not go together, or another number of gains.
-    """
-    gains = [0.0] * len(kits) if gains_db is None else list(gains_db)
-    if not kits or len(gains) != len(kits):
-        raise InputError(f"merging needs at least one kit and one gain a kit, found {len(kits)} and {len(gains)}")
-    for attribute, what in (("sample_rate", "sample rates"), ("is_multimicrophone", "kinds (multi-microphone or mix)")):
-        if len({getattr(kit, attribute) for kit in kits}) > 1:
-            found = ", ".join(f"{kit.name}: {getattr(kit, attribute)}" for kit in kits)
-            raise InputError(f"kits of different {what} cannot be merged: {found}")
-    rows = _merged_rows(kits)
-    microphones = tuple(dict.fromkeys(row for kit_rows in rows for names in kit_rows for row in names))
-    strikes: dict[Piece, Layers] = {}
-    for kit, kit_rows, gain_db in zip(kits, rows, gains, strict=True):
-        matrix = np.zeros((len(microphones), len(kit.microphones)), np.float32)
-        for column, names in enumerate(kit_rows):
-            matrix[[microphones.index(row) for row in names], column] = 10.0 ** (gain_db / 20.0) / np.sqrt(len(names))
-        for piece, layers in kit.strikes.items():
-            if piece not in strikes:
-                strikes[piece] = tuple(tuple(_heard_through(matrix, strike) for strike in layer) for layer in layers)
-    return Kit(
-        name,
-        " AND ".join(dict.fromkeys(kit.licence for kit in kits)),
-        "; ".join(dict.fromkeys(kit.source for kit in kits)),
-        "; ".join(dict.fromkeys(kit.attribution for kit in kits)),
-        kits[0].sample_rate,
-        microphones,
-        kits[0].is_multimicrophone,
-        strikes,
-    )
-
-
-def _merged_rows(kits: Sequence[Kit]) -> list[list[tuple[str, ...]]]:
-    """For each kit and microphone of it, the rows of the merged kit that it feeds."""
-    stereo = {name for kit in kits for name in kit.microphones if name.endswith((".L", ".R"))}
-
-    def rows(microphone: str) -> tuple[str, ...]:
-        role = guess_role(microphone)
-        for mix, pair in (
-            (role is Role.OVERHEAD, ("overheads.L", "overheads.R")),
-            (role is Role.ROOM, ("room.L", "room.R")),
-            (microphone in MONO_MIX, STEREO_MIX),
-        ):
-            if mix and microphone not in stereo and stereo.issuperset(pair):
-                return pair
-        return (microphone,)
-
-    return [[rows(microphone) for microphone in kit.microphones] for kit in kits]
-
-
-def _heard_through(matrix: Samples, strike: Strike) -> Strike:
-    """The strike in the rows of a merged kit; the system gives no memory to rows of zeros that are never written."""
-    audio = np.zeros((len(matrix), strike.audio.shape[1]), np.float32)
-    for row, column in np.argwhere(matrix):
-        audio[row] += matrix[row, column] * strike.audio[column]
-    audio.flags.writeable = False
-    own = int(np.argmax(matrix[:, strike.own_microphone]))
-    gain_db = 20.0 * np.log10(float(matrix[own, strike.own_microphone]))
-    return replace(strike, audio=audio, own_microphone=own, loudness_db=strike.loudness_db + gain_db)

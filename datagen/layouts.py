@@ -1,4 +1,4 @@
-"""Where the pieces of a kit stand, which microphones engineers put up around it, and how few they often make do with."""
+"""Where the pieces of a kit stand, which microphones engineers put up, and how few they often make do with."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -30,7 +30,8 @@ PIECE_PLACES_M = {
     Piece.UNKNOWN: (0.0, 0.3, 0.8),
 }
 
-# How loud the hardest blow is beside the snare's at the same distance; gogodze's overhead gives kicks −6, hats −17, toms −1 to −5.
+# How loud the hardest blow is beside the snare's at the same distance; gogodze's overhead gives kicks −6, hats −17 and
+# toms −1 to −6.
 PIECE_LEVELS_DB = {
     Piece.KICK: -4.0,
     Piece.SNARE: 0.0,

@@ -186,7 +186,7 @@ class ArrayRenderer:
 
     def arrival_samples(self, piece: Piece) -> IntArray:
         """Whole samples from the strike to the direct sound's arrival, [microphones]."""
-        return self.array.delay_samples[self._row(piece)]
+        return np.asarray(self.array.delay_samples[self._row(piece)])
 
     def _row(self, piece: Piece) -> int:
         if piece not in self.array.pieces:
@@ -232,7 +232,7 @@ def _own_level_db(direct_db: FloatArray, own: BoolArray, close: BoolArray, rng: 
     # A microphone at a piece that nobody plays is set up for it all the same: well above its bleed.
     unplayed_db = heard_db + rng.uniform(6.0, 20.0, len(heard_db))
     own_db = np.where(own, direct_db, -np.inf).max(axis=0)
-    return np.where(close, np.where(own.any(axis=0), own_db, unplayed_db), heard_db)
+    return np.asarray(np.where(close, np.where(own.any(axis=0), own_db, unplayed_db), heard_db))
 
 
 def _draw_colours(

@@ -10,9 +10,11 @@ from beatnet_align.grid import Grid
 from beatnet_align.groove import division_step_beats
 from beatnet_align.hits import Piece
 from beatnet_align.tempo_map import TempoMap
+from beatnet_align.units import FloatArray, IntArray
+from datagen.deviations import drift, runs, student, tempo_changes, wander
 from datagen.drum_midi import PIECES
-from datagen.score import Score
-from datagen.spacing import keep_apart
+from datagen.score import Score, swung_lines_beats
+from datagen.spacing import keep_apart, playable
 from datagen.timing import AS_PLAYED, EXACT, HARD, HUMAN, UNIFORM_JITTER, HumanTiming, Range
 
 __all__ = ["AS_PLAYED", "EXACT", "HARD", "HUMAN", "UNIFORM_JITTER", "HumanTiming", "Performance", "Stroke", "perform"]

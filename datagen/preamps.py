@@ -86,7 +86,7 @@ class Band:
             ]
             a = [plus + minus * cosine + root, -2 * sign * ((amplitude - 1) + sign * plus * cosine), 0.0]
             a[2] = plus + minus * cosine - root
-        return np.array([*b, *a]) / a[0]
+        return np.asarray(np.array([*b, *a]) / a[0])
 
 
 @dataclass(frozen=True)

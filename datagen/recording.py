@@ -1,7 +1,7 @@
 """Draw and apply a whole recording chain: the same for a take and its target, with noise tied to absolute time.
 
-Order of the stages: levels; what rings along and leaks in; equaliser, overdrive and compression of each channel; noise;
-slow changes of level; mix-down with its bus; conversion and codecs; full scale.
+Order of the stages: every channel to full scale; what rings along and leaks in; equaliser, overdrive and compression of
+each channel; recording level; noise; slow changes of level; mix-down with its bus; conversion and codecs; full scale.
 """
 
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from beatnet_align.errors import InputError
-from beatnet_align.roles import Role
 from beatnet_align.take import Channel
 from beatnet_align.units import FloatArray, IntArray
 from datagen.chain_draws import Draws
+from datagen.layouts import Microphone
 from datagen.mastering import Mixdown
 from datagen.recording_ranges import CLEAN, RecordingRanges
 from datagen.stage import Float32Array, Layers, Moment, Stage
@@ -100,7 +100,7 @@ class Recording:
 
 def draw_recording(
     rng: np.random.Generator,
-    channels: Sequence[Channel],
+    channels: Sequence[Channel] | Sequence[Microphone],
     sample_rate: int,
     samples: int,
     ranges: RecordingRanges = DEFAULT_RANGES,
@@ -128,15 +128,9 @@ def draw_recording(
     heard = np.ones(len(channels)) if peaks is None else np.asarray(peaks, np.float64)
     if heard.shape != (len(channels),) or not np.isfinite(heard).all() or (heard < 0.0).any():
         raise InputError(f"peaks must be {len(channels)} numbers, not negative, found {heard}")
-    draws = Draws(rng, ranges, tuple(channels), sample_rate, samples)
-    stages = draws.levels(heard) + draws.sympathy() + draws.leakage(beat_samples) + draws.distractors()
-    stages += draws.channel_strips() + draws.noise() + draws.ride()
+    inputs = tuple(Channel(channel.name, channel.role) for channel in channels)
+    draws = Draws(rng, ranges, inputs, sample_rate, samples)
+    stages = draws.polarity(heard) + draws.sympathy() + draws.leakage(beat_samples) + draws.distractors()
+    stages += draws.channel_strips() + draws.recorded_level() + draws.noise() + draws.ride()
     mix, outputs = draws.mixdown()
-    return Recording(
-        sample_rate, tuple(channels), outputs, tuple(stages + mix + draws.delivery(bool(mix), len(outputs)))
-    )
-
-
-def channels_of(microphones: Sequence[tuple[str, Role]]) -> tuple[Channel, ...]:
-    """Channels of (name, role) pairs."""
-    return tuple(Channel(name, role) for name, role in microphones)
+    return Recording(sample_rate, inputs, outputs, tuple(stages + mix + draws.delivery(bool(mix), len(outputs))))

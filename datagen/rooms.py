@@ -1,4 +1,4 @@
-"""Draw the room that a kit is recorded in: early reflections of a box, and a diffuse field that builds up and dies away.
+"""Draw the room of a recording: early reflections of a box, and a diffuse field that builds up and dies away.
 
 Reflections come from image sources of the first two orders, so that they agree between microphones. What follows is a
 statistical field: noise in five bands, each with its own decay, swelling from the direct sound's arrival until 12 to
@@ -122,9 +122,9 @@ class Room:
         envelopes *= 10.0 ** (self.band_db[:, None] / 20.0)
         shapes = envelopes.astype(np.float32)
         tails = np.zeros((self.offsets.shape[1], samples), np.float32)
-        for row, offsets in zip(tails, self.offsets[piece], strict=True):
+        for microphone, offsets in enumerate(self.offsets[piece]):
             for band, offset in enumerate(offsets):
-                row += shapes[band] * pool[band, offset : offset + samples]
+                tails[microphone] += shapes[band] * pool[band, offset : offset + samples]
         tails /= np.sqrt(np.einsum("ms,ms->m", tails, tails))[:, None]
         return tails
 
@@ -209,7 +209,7 @@ def _swell_seconds(build_up_seconds: float, decay_rate: float) -> float:
 
 @lru_cache(maxsize=4)
 def _noise_pool(sample_rate: int) -> Float32Array:
-    """Gaussian noise split into bands that add up to white, [bands, pool + longest tail]; the pool repeats seamlessly."""
+    """Gaussian noise in bands that add up to white, [bands, pool + longest tail]; the pool repeats seamlessly."""
     spectrum = rfft(np.random.default_rng(_POOL_SEED).standard_normal(_POOL_SAMPLES, np.float32))
     octaves = np.log2(np.maximum(rfftfreq(_POOL_SAMPLES, 1.0 / sample_rate), 1.0))
     edges = [np.clip(octaves - np.log2(edge), -0.5, 0.5) + 0.5 for edge in BAND_EDGES_HZ]  # an octave wide each

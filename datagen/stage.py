@@ -18,6 +18,7 @@ from beatnet_align.units import IntArray
 Layers = npt.NDArray[np.float32]
 """[layers, channels, samples], full scale ±1."""
 Float32Array = npt.NDArray[np.float32]
+AnyFloatArray = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 CONTROL_SAMPLES = 32
 """Gains and envelopes change this often: 0.7 ms at 44.1 kHz."""
@@ -50,7 +51,7 @@ class Stage(Protocol):
         ...
 
 
-def from_db(level_db: float | tuple[float, ...] | npt.NDArray[np.float64]) -> Float32Array:
+def from_db(level_db: float | tuple[float, ...] | AnyFloatArray) -> Float32Array:
     """Amplitude of a level, or of many."""
     return np.asarray(10.0 ** (np.asarray(level_db, np.float64) / 20.0), np.float32)
 
@@ -79,7 +80,7 @@ def peaks(audio: Float32Array) -> Float32Array:
 
 
 def follow(
-    level_db: Float32Array, attack_seconds: float, release_db_per_second: float, sample_rate: int
+    level_db: AnyFloatArray, attack_seconds: float, release_db_per_second: float, sample_rate: int
 ) -> Float32Array:
     """Smooth a level: falls at a constant rate, then rises through a one-pole low-pass.
 

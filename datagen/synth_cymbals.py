@@ -14,6 +14,10 @@ from beatnet_align.units import FloatArray, IntArray, seconds_to_samples
 from datagen.synth_kit import band_noise, finish
 
 OCTAVES_HZ = np.array([210.0, 420.0, 850.0, 1_700.0, 3_400.0, 6_800.0, 13_600.0])
+HIGHEST_HZ, HIGHEST_DB = 20_500.0, -18.0
+"""The modes end here, this far under the highest octave."""
+AIR_HZ = 14_000.0
+"""Above this, air and the metal's own losses swallow a mode more than twice as fast."""
 LONGEST_RING = 2.0
 """Decay of the lowest modes against those at 5 kHz; air and stand damp what the metal would not."""
 _BLOCK = 512
@@ -21,7 +25,9 @@ _BLOCK = 512
 Samples = npt.NDArray[np.float32]
 
 
-def ringing(phasors: FloatArray, decays_seconds: FloatArray, frequencies_hz: FloatArray, time: FloatArray) -> FloatArray:
+def ringing(
+    phasors: FloatArray, decays_seconds: FloatArray, frequencies_hz: FloatArray, time: FloatArray
+) -> FloatArray:
     """Sum of decaying sines, as two matrix products: a mode at sample 512 a + b is its value at 512 a turned on by b.
 
     Args:
@@ -98,14 +104,14 @@ class Metal:
         )
 
 
-RIDE = Metal((-43, -34, -32, -27, -23, -22, -22), 0.70, 0.70, 0.002, 6.0, 260.0, 420, 0.6, 3.6)
-RIDE_BELL = Metal((-46, -42, -36, -24, -15, -22, -24), 0.62, 0.65, 0.001, 0.0, 300.0, 260, 4.0, 3.2)
-CRASH = Metal((-38, -29, -26, -21, -16, -15, -22), 0.65, 0.50, 0.018, -3.0, 200.0, 460, 0.0, 3.8)
-SPLASH = Metal((-50, -42, -35, -27, -21, -18, -21), 0.33, 0.28, 0.004, 2.0, 420.0, 340, 0.0, 2.2)
-CHINA = Metal((-38, -34, -26, -16, -18, -17, -22), 0.24, 0.35, 0.010, -4.0, 180.0, 440, 0.0, 2.4)
-HIHAT_OPEN = Metal((-40, -29, -28, -24, -21, -19, -21), 0.40, 0.30, 0.006, 0.0, 280.0, 360, 0.0, 2.2)
-HIHAT_CLOSED = Metal((-44, -41, -40, -37, -32, -27, -26), 0.055, 0.12, 0.0006, 4.0, 300.0, 240, 0.0, 0.45)
-HIHAT_PEDAL = Metal((-28, -30, -30, -30, -25, -22, -19), 0.045, 0.10, 0.005, -6.0, 220.0, 240, 0.0, 0.4)
+RIDE = Metal((-43, -34, -32, -27, -23, -22, -22), 0.78, 0.55, 0.002, 6.0, 260.0, 420, 0.6, 3.6)
+RIDE_BELL = Metal((-46, -42, -36, -24, -15, -22, -24), 0.70, 0.50, 0.001, 0.0, 300.0, 260, 4.0, 3.2)
+CRASH = Metal((-38, -29, -26, -21, -16, -15, -22), 0.72, 0.35, 0.018, -3.0, 200.0, 460, 0.0, 3.8)
+SPLASH = Metal((-50, -42, -35, -27, -21, -18, -21), 0.37, 0.15, 0.004, 2.0, 420.0, 340, 0.0, 2.2)
+CHINA = Metal((-38, -34, -26, -16, -18, -17, -22), 0.27, 0.20, 0.010, -4.0, 180.0, 440, 0.0, 2.4)
+HIHAT_OPEN = Metal((-40, -29, -28, -24, -21, -19, -21), 0.45, 0.15, 0.006, 0.0, 280.0, 360, 0.0, 2.2)
+HIHAT_CLOSED = Metal((-46, -43, -43, -41, -34, -27, -26), 0.060, 0.05, 0.0006, 4.0, 300.0, 240, 0.0, 0.45)
+HIHAT_PEDAL = Metal((-28, -30, -30, -30, -25, -22, -19), 0.050, 0.05, 0.005, -6.0, 220.0, 240, 0.0, 0.4)
 
 
 @dataclass(frozen=True)
@@ -132,10 +138,15 @@ class Cymbal:
     ) -> "Cymbal":
         """Draw the modes of a cymbal: dense and about as many in each kilohertz, as those of a plate are."""
         metal = metal.varied(rng)
-        frequencies = metal.lowest_hz + 17_500.0 * np.sort(rng.beta(1.0, 1.15, metal.modes))
+        frequencies = metal.lowest_hz + (HIGHEST_HZ - metal.lowest_hz) * np.sort(rng.beta(1.0, 1.3, metal.modes))
         slowness = np.minimum((frequencies / 5_000.0) ** -metal.slope, LONGEST_RING)
+        slowness /= 1.0 + (frequencies / AIR_HZ) ** 2
         decays = metal.ring_seconds * slowness * rng.lognormal(0.0, 0.3, metal.modes)
-        octaves_db = np.interp(np.log(frequencies), np.log(OCTAVES_HZ), metal.octaves_db)
+        octaves_db = np.interp(
+            np.log(frequencies),
+            np.log([*OCTAVES_HZ, HIGHEST_HZ]),
+            [*metal.octaves_db, metal.octaves_db[-1] + HIGHEST_DB],
+        )
         levels = 10.0 ** (octaves_db / 20.0) / np.sqrt(frequencies / 1_000.0) * rng.lognormal(0.0, 0.5, metal.modes)
         if metal.bell:
             strong = rng.choice(np.flatnonzero((frequencies > 1_500.0) & (frequencies < 6_000.0)), 7, replace=False)
@@ -171,7 +182,7 @@ class Cymbal:
         early = time[:samples]
         bright = band_noise(4_000.0, 9_000.0 + 8_000.0 * velocity, samples, sample_rate, rng)
         body = band_noise(500.0, 3_500.0, samples, sample_rate, rng)
-        burst = bright * np.exp(-early / (0.0035 + self.attack_seconds)) + 0.3 * body * np.exp(-early / 0.006)
+        burst = bright * np.exp(-early / (0.0035 + self.attack_seconds)) + 0.2 * body * np.exp(-early / 0.006)
         level = np.sqrt(np.mean(ring[: seconds_to_samples(0.05, sample_rate)] ** 2))
         stick = np.zeros_like(time)
         stick[:samples] = level * 10.0 ** ((self.metal.stick_db + 6.0 * velocity - 3.0) / 20.0) * burst

@@ -160,7 +160,7 @@ class Snare:
 
 @dataclass(frozen=True)
 class Tom:
-    """A tom: head modes that fall a little in pitch, and the stick."""
+    """A tom: head modes that fall a little in pitch, the stick, and the air that both heads push."""
 
     fundamental_hz: float = 110.0
     decay_seconds: float = 0.22
@@ -180,7 +180,8 @@ class Tom:
         )
         noise = band_noise(1_500.0, 7_000.0, len(time), sample_rate, rng)
         stick = contact(time, 0.0016 - 0.0006 * velocity) + 0.4 * noise * np.exp(-time / 0.002)
-        return finish(heads + (0.12 + 0.35 * velocity) * stick, velocity, time, 0.0003)
+        air = band_noise(300.0, 2_000.0 + 5_000.0 * velocity, len(time), sample_rate, rng) * np.exp(-time / 0.035)
+        return finish(heads + (0.12 + 0.35 * velocity) * stick + 0.05 * air, velocity, time, 0.0003)
 
 
 def _hat_partials() -> FloatArray:

@@ -1,4 +1,4 @@
-"""Synthesise a whole kit from a seed, so that everything works without a download; each seed is another drummer's kit."""
+"""Synthesise a whole kit from a seed, so that everything works without a download; each seed is another kit."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import numpy as np
 from beatnet_align.hits import Piece
 from beatnet_align.units import FloatArray, seconds_to_samples
 from datagen import synth_cymbals as cymbals
-from datagen.kits import Kit
+from datagen.kit import Kit
 from datagen.strikes import Strike, make_strike
 from datagen.synth_cymbals import Cymbal
 from datagen.synth_kit import Kick, Snare, Tom, Voice, band_noise, contact, finish, modes
