@@ -7,8 +7,8 @@ from beatnet_align.units import FloatArray
 
 _PROCESS_STEPS_PER_BEAT = 4
 _PROCESS_MIN_BEATS = 64.0
-_WANDER_EXPONENT, _DRIFT_EXPONENT = 1.0, 3.0
-"""Power falls with frequency to this: 1/f fluctuation, and a drift that is smooth from beat to beat."""
+_WANDER_EXPONENT, _DRIFT_EXPONENT = 1.3, 3.0
+"""Power falls with frequency to this: 1/f fluctuation (Hennig et al. 2011 found 0.2 to 1.3), and a smooth drift."""
 MAX_RUN_SECONDS = 0.15
 
 
@@ -44,14 +44,14 @@ def wander(at_beats: FloatArray, sd_seconds: float, slowest_beats: float, rng: n
 
 
 def drift(at_beats: FloatArray, peak_seconds: float, slowest_beats: float, rng: np.random.Generator) -> FloatArray:
-    """Smooth drift whose largest excursion over 64 beats, or the whole take where that is longer, is ``peak_seconds``."""
+    """Smooth drift; its largest excursion over 64 beats, or the whole take if longer, is ``peak_seconds``."""
     values, peak = coloured_noise(at_beats, slowest_beats, _DRIFT_EXPONENT, rng)
     return values * (peak_seconds / peak)
 
 
 def student(count: int, sd_seconds: float, tail: float, rng: np.random.Generator) -> FloatArray:
     """Independent jitter, Student-t of ``tail`` (above 2) degrees of freedom scaled to its standard deviation."""
-    return rng.standard_t(tail, count) * (sd_seconds * np.sqrt((tail - 2.0) / tail))
+    return np.asarray(rng.standard_t(tail, count) * (sd_seconds * np.sqrt((tail - 2.0) / tail)))
 
 
 def tempo_changes(lines_seconds: FloatArray, drawn: dict[str, float], tempo_map: TempoMap) -> FloatArray:
@@ -75,7 +75,11 @@ def tempo_changes(lines_seconds: FloatArray, drawn: dict[str, float], tempo_map:
 
 
 def runs(
-    at_beats: FloatArray, steps_seconds: FloatArray, count: int, beats: tuple[float, float], steps: tuple[float, float],
+    at_beats: FloatArray,
+    steps_seconds: FloatArray,
+    count: int,
+    beats: tuple[float, float],
+    steps: tuple[float, float],
     rng: np.random.Generator,
 ) -> FloatArray:
     """Laid-back or pushed runs: deviations that rise and fall again over some beats.

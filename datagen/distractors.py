@@ -45,7 +45,7 @@ class Ticks:
 
 @dataclass(frozen=True)
 class PedalNoise:
-    """The pedal's travel before a kick; the same for the same kick in a take and its target.
+    """The pedal's travel before a kick; the same for the same number of kick in a take and its target.
 
     Attributes:
         probability: That a kick has it.

@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid
 from beatnet_align.units import FloatArray, IntArray
 from datagen.drum_midi import PlayedNotes
+from datagen.groove_ornaments import BoolArray, find_ornaments, one_note_a_line
 from datagen.score import swung_lines_beats
-
-BoolArray = npt.NDArray[np.bool_]
 
 MIN_LOCK_NATS = 0.1
 """Performances below are left out. Of the Groove MIDI Dataset this takes what was played in five over four, free
@@ -30,10 +28,6 @@ _STRAY_SHARE = 0.05  # of notes that are meant for no line
 _FIT_NOTES = 400  # more notes tell no more about the grid
 _SURE_VELOCITY = 0.4  # softer notes are often ornaments or stray touches of a pad, and count less
 
-_ORNAMENT_BEFORE_SECONDS, _ORNAMENT_BEFORE_VELOCITY = 0.100, 0.7
-_ORNAMENT_AFTER_SECONDS, _ORNAMENT_AFTER_VELOCITY = 0.070, 0.5
-"""Reach and softness, relative to the main stroke, of grace notes and of bounces."""
-_ORNAMENT_MIN_SECONDS = 0.010  # closer is one strike that the pad reported twice
 _OFF_LINE_SIGMAS, _OFF_LINE_SECONDS = 2.0, 0.025
 _NOISE_VELOCITY, _NOISE_STEPS = 0.3, 0.4
 
@@ -68,8 +62,10 @@ class Lattice:
         return np.searchsorted(middles, phases_beats).astype(np.int64)
 
 
-_GUESTS = (Lattice("1/16", cost_nats=3.0), Lattice("1/8T", cost_nats=4.0), Lattice("1/32", cost_nats=5.0))
-_GUESTS += (Lattice("1/16T", cost_nats=5.0),)
+_GUESTS = tuple(
+    Lattice(division, cost_nats=nats)
+    for division, nats in (("1/16", 3.0), ("1/8T", 4.0), ("1/32", 5.0), ("1/16T", 5.0))
+)
 STRAIGHT = tuple(Lattice(division) for division in ("1/8", "1/16", "1/8T", "1/16T"))
 SWUNG = tuple(Lattice(d, round(0.55 + 0.01 * i, 2)) for d in ("1/8", "1/16") for i in range(0, 18, 2))
 
@@ -118,7 +114,7 @@ def find_lines(played: PlayedNotes) -> MeantNotes:
     fit, lattices, of_note = _choose_lattices(played.beats, beat_seconds, weights)
     off_line = _off_line(played.beats, fit, beat_seconds)
     seconds = played.tempo_map.to_seconds(played.beats)
-    main = _ornaments(seconds, played.pieces, played.velocities, off_line)
+    main = find_ornaments(seconds, played.pieces, played.velocities, off_line)
     if (main >= 0).any():  # without their ornaments fewer beats need a denser lattice
         fit, lattices, of_note = _choose_lattices(played.beats, beat_seconds, weights * (main < 0))
     if fit.nats < MIN_LOCK_NATS:
@@ -126,7 +122,7 @@ def find_lines(played: PlayedNotes) -> MeantNotes:
     lines, steps_beats = _lines(played.beats - fit.offset_seconds / beat_seconds, lattices, of_note)
     stray_beats = np.abs(played.beats - fit.offset_seconds / beat_seconds - _swung(lines, fit.lattice))
     dropped = (played.velocities < _NOISE_VELOCITY) & (stray_beats > _NOISE_STEPS * steps_beats) & (main < 0)
-    lines, main, dropped = _one_note_a_line(seconds, played, lines, main, dropped)
+    lines, main, dropped = one_note_a_line(seconds, played, lines, main, dropped)
     if dropped.mean() > MAX_DROPPED_SHARE:
         raise InputError(f"{dropped.mean():.0%} of its notes are double triggers or lie on no line")
     targets = played.tempo_map.to_seconds(_swung(lines, fit.lattice))
@@ -180,10 +176,10 @@ def _choose_lattices(
     """The performance's own lattice and, for straight ones, the beats that are played on another.
 
     Returns:
-        The fit, its nats after those beats have changed; the lattices in use; and [notes] which of them each note is on.
+        The fit, its nats after those beats have changed; the lattices in use; [notes] which of them each note is on.
     """
     swung = max((_fit(beats, beat_seconds, weights, lattice) for lattice in SWUNG), key=lambda fit: fit.nats)
-    best = (swung, (swung.lattice,), np.zeros(len(beats), np.int64))
+    best: tuple[_Fit, tuple[Lattice, ...], IntArray] = (swung, (swung.lattice,), np.zeros(len(beats), np.int64))
     for lattice in STRAIGHT:
         fit = _fit(beats, beat_seconds, weights, lattice)
         lattices = (lattice, *(guest for guest in _GUESTS if guest.division != lattice.division))
@@ -219,60 +215,3 @@ def _off_line(beats: FloatArray, fit: _Fit, beat_seconds: FloatArray) -> BoolArr
     lines = fit.lattice.lines_beats[fit.lattice.nearest(phases)]
     limit = max(_OFF_LINE_SIGMAS * fit.sigma_seconds, _OFF_LINE_SECONDS)
     return np.asarray(np.abs(phases - lines) * beat_seconds > limit)
-
-
-def _ornaments(seconds: FloatArray, pieces: IntArray, velocities: FloatArray, off_line: BoolArray) -> IntArray:
-    """[notes] main stroke of each soft note that lies on no line of its own, just before or after a louder one; or -1."""
-    main = np.full(len(seconds), -1, np.int64)
-    for piece in np.unique(pieces):
-        own = np.flatnonzero(pieces == piece)
-        for position in range(len(own) - 1, -1, -1):  # backwards: a ruff's notes pass their main stroke on
-            note = own[position]
-            if not off_line[note]:
-                continue
-            if position + 1 < len(own):
-                after = own[position + 1]
-                target = main[after] if main[after] >= 0 and seconds[main[after]] > seconds[note] else after
-                near = seconds[after] - seconds[note] < _ORNAMENT_BEFORE_SECONDS
-                if near and velocities[note] < _ORNAMENT_BEFORE_VELOCITY * velocities[target]:
-                    main[note] = target
-                    continue
-            before = own[position - 1] if position else note
-            near = 0.0 < seconds[note] - seconds[before] < _ORNAMENT_AFTER_SECONDS
-            if near and velocities[note] < _ORNAMENT_AFTER_VELOCITY * velocities[before]:
-                main[note] = before
-    has_main = main >= 0
-    main[has_main & has_main[main]] = -1  # the main stroke turned out an ornament itself
-    return main
-
-
-def _one_note_a_line(
-    seconds: FloatArray, played: PlayedNotes, lines: FloatArray, main: IntArray, dropped: BoolArray
-) -> tuple[FloatArray, IntArray, BoolArray]:
-    """Keep the loudest note a piece and line; softer ones become its ornaments, double triggers go."""
-    lines, main, dropped = lines.copy(), main.copy(), dropped.copy()
-    plain = np.flatnonzero((main < 0) & ~dropped)
-    order = plain[np.lexsort((-played.velocities[plain], lines[plain], played.pieces[plain]))]
-    leader = -1
-    for note in order:
-        if leader < 0 or played.pieces[note] != played.pieces[leader] or lines[note] != lines[leader]:
-            leader = note
-            continue
-        spacing = abs(seconds[note] - seconds[leader])
-        soft = played.velocities[note] < _ORNAMENT_BEFORE_VELOCITY * played.velocities[leader]
-        if soft and _ORNAMENT_MIN_SECONDS <= spacing <= _ORNAMENT_BEFORE_SECONDS:
-            main[note] = leader
-        else:
-            dropped[note] = True
-    has_main = main >= 0
-    final = np.where(has_main, main, 0)
-    for _ in range(2):  # an ornament of a note that has become an ornament
-        deeper = has_main & (main[final] >= 0)
-        final[deeper] = main[final[deeper]]
-    main = np.where(has_main, final, -1)
-    spacing = np.abs(seconds - seconds[final])
-    dropped |= has_main & (
-        dropped[final] | (spacing < _ORNAMENT_MIN_SECONDS) | (spacing > 3 * _ORNAMENT_BEFORE_SECONDS)
-    )
-    lines[has_main] = lines[final[has_main]]
-    return lines, main, dropped

@@ -16,7 +16,8 @@ from beatnet_align.errors import BeatnetAlignError
 from beatnet_align.hits import Piece
 from beatnet_align.units import FloatArray, seconds_to_ms
 from datagen.grooves import load_grooves
-from datagen.performance import AS_PLAYED, CYMBALS, HIHATS, HUMAN, Performance, Stroke, perform
+from datagen.human import CYMBALS, HIHATS
+from datagen.performance import AS_PLAYED, HUMAN, Performance, Stroke, perform
 from datagen.score import Score
 
 LAGS = 16
@@ -123,28 +124,28 @@ def comparison_table(real: TimingStatistics, made: TimingStatistics) -> str:
     """The two side by side, in milliseconds."""
     lines = [f"{'':24}{'real':>10}{'generated':>12}"]
 
-    def row(name: str, first: float, second: float, digits: int = 1) -> None:
-        lines.append(f"{name:24}{first:10.{digits}f}{second:12.{digits}f}")
+    def row(name: str, values: Sequence[float], digits: int = 1) -> None:
+        lines.append(f"{name:24}{values[0]:10.{digits}f}{values[1]:12.{digits}f}")
 
+    both = (real, made)
     for name in GROUPS:
-        a, b = real.deviations_seconds[name], made.deviations_seconds[name]
-        if len(a) and len(b):
-            row(f"{name}: mean ms", seconds_to_ms(float(a.mean())), seconds_to_ms(float(b.mean())))
-            row("  sd ms", seconds_to_ms(float(a.std())), seconds_to_ms(float(b.std())))
-            row("  sd in a take ms", *(seconds_to_ms(one.within_sd_seconds[name]) for one in (real, made)))
-    for quantile in QUANTILES:
-        a_ms, b_ms = (seconds_to_ms(float(np.quantile(one.all_deviations_seconds, quantile))) for one in (real, made))
-        row(f"all hits: {quantile:.0%} ms", a_ms, b_ms)
+        parts = [one.deviations_seconds[name] for one in both]
+        if all(len(part) for part in parts):
+            row(f"{name}: mean ms", [seconds_to_ms(float(part.mean())) for part in parts])
+            row("  sd ms", [seconds_to_ms(float(part.std())) for part in parts])
+            row("  sd in a take ms", [seconds_to_ms(one.within_sd_seconds[name]) for one in both])
+    for share in QUANTILES:
+        row(f"all hits: {share:.0%} ms", [float(np.quantile(one.all_deviations_seconds, share)) * 1e3 for one in both])
     for lag in (1, 2, 3, 4, 8, 16):
-        row(f"autocorrelation lag {lag}", real.autocorrelation[lag - 1], made.autocorrelation[lag - 1], 2)
-    if len(real.flam_seconds) and len(made.flam_seconds):
-        row("flam spread: sd ms", *(seconds_to_ms(float(one.flam_seconds.std())) for one in (real, made)))
-        for quantile in (0.5, 0.9):
-            apart = (float(np.quantile(np.abs(one.flam_seconds), quantile)) for one in (real, made))
-            row(f"  {quantile:.0%} of pairs within ms", *map(seconds_to_ms, apart))
-    row("tempo median BPM", float(np.median(real.bpm)), float(np.median(made.bpm)))
-    row("velocity mean", float(real.velocities.mean()), float(made.velocities.mean()), 2)
-    row("velocity sd", float(real.velocities.std()), float(made.velocities.std()), 2)
+        row(f"autocorrelation lag {lag}", [float(one.autocorrelation[lag - 1]) for one in both], 2)
+    if all(len(one.flam_seconds) for one in both):
+        row("flam spread: sd ms", [seconds_to_ms(float(one.flam_seconds.std())) for one in both])
+        for share in (0.5, 0.9):
+            apart = [seconds_to_ms(float(np.quantile(np.abs(one.flam_seconds), share))) for one in both]
+            row(f"  {share:.0%} of pairs within ms", apart)
+    row("tempo median BPM", [float(np.median(one.bpm)) for one in both])
+    row("velocity mean", [float(one.velocities.mean()) for one in both], 2)
+    row("velocity sd", [float(one.velocities.std()) for one in both], 2)
     return "\n".join(lines)
 
 

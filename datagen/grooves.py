@@ -4,22 +4,20 @@ Every performance is quantised to its own grid (:mod:`datagen.groove_lines`) whe
 did beyond that stays with each note as its deviation.
 """
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from beatnet_align.errors import InputError
-from beatnet_align.groove import DIVISION_TICKS
 from beatnet_align.hits import Piece
-from beatnet_align.tempo_map import TempoChange, TempoMap, TimeSignature
-from beatnet_align.units import FloatArray
-from datagen.drum_midi import GENERAL_MIDI_PIECES, PIECES, TD11_PIECES, PlayedNotes, read_drum_notes
-from datagen.groove_lines import MeantNotes, find_lines
-from datagen.score import Note, Score
+from beatnet_align.tempo_map import TempoMap
+from datagen.drum_midi import GENERAL_MIDI_PIECES, TD11_PIECES, read_drum_notes
+from datagen.groove_files import GrooveFile, dataset_files, plain_files
+from datagen.groove_lines import find_lines
+from datagen.groove_windows import Groove, coarsest, moved, tempo_map_from
+from datagen.score import Score
 
 Range = tuple[float, float]
 GROOVE_LICENCE = "CC BY 4.0, Groove MIDI Dataset, Gillick et al. 2019"
@@ -27,73 +25,6 @@ UNKNOWN_LICENCE = "unknown"
 
 _PICK_TRIES = 50
 _LONG_BARS = 32.0  # performances longer than this are not picked more often
-_WHOLE_BEAT = 1e-6
-
-
-@dataclass(frozen=True)
-class GrooveFile:
-    """One performance on disk.
-
-    Attributes:
-        path: Of the MIDI file.
-        style: For instance "funk".
-        drummer: Who played it.
-        bars: How long it is, about; 0 when not known without reading it.
-    """
-
-    path: Path
-    style: str
-    drummer: str
-    bars: float = 0.0
-
-
-@dataclass(frozen=True)
-class Groove:
-    """A quantised performance, ready to be cut into scores.
-
-    Attributes:
-        file: Where it comes from.
-        played: Its notes.
-        meant: Their lines.
-    """
-
-    file: GrooveFile
-    played: PlayedNotes
-    meant: MeantNotes
-
-    @cached_property
-    def bar_starts_beats(self) -> FloatArray:
-        """Start of every bar that holds notes, and the end of the last; bars that split a beat are left out."""
-        tempo_map = self.played.tempo_map
-        first, last = (int(bar) for bar in tempo_map.bar_of(self.meant.score_beats[[0, -1]]))
-        starts = np.array([tempo_map.bar_start_beats(bar) for bar in range(first, last + 2)])
-        return starts[np.abs(starts - np.rint(starts)) < _WHOLE_BEAT]
-
-    def notes(self, start_beats: float, stop_beats: float) -> list[Note]:
-        """The notes meant for the lines of a stretch, counted from its start."""
-        meant, played = self.meant, self.played
-        first, last = np.searchsorted(meant.score_beats, [start_beats - _WHOLE_BEAT, stop_beats - _WHOLE_BEAT])
-        notes = []
-        for i in range(int(first), int(last)):
-            main = int(meant.main[i])
-            deviation = float(meant.deviation_seconds[i])
-            kept = int(meant.kept[i])
-            notes.append(
-                Note(
-                    PIECES[int(played.pieces[kept])],
-                    float(played.velocities[kept]),
-                    float(meant.score_beats[i]) - start_beats,
-                    deviation,
-                    main - int(first) if main >= 0 else None,
-                    deviation - float(meant.deviation_seconds[main]) if main >= 0 else 0.0,
-                )
-            )
-        return notes
-
-    def divisions(self, start_beats: float, stop_beats: float) -> set[str]:
-        """The lattices that the notes of a stretch lie on."""
-        first, last = np.searchsorted(self.meant.score_beats, [start_beats - _WHOLE_BEAT, stop_beats - _WHOLE_BEAT])
-        return set(self.meant.divisions[int(first) : int(last)])
 
 
 @dataclass
@@ -170,7 +101,7 @@ class GrooveCollection:
         last = min(first + bars, len(starts) - 1)
         start, stop = float(starts[first]), float(starts[last])
         notes, divisions = groove.notes(start, stop), groove.divisions(start, stop)
-        tempo_map = self._tempo_map(groove.played.tempo_map, start, rng)
+        tempo_map = self._metronome(groove.played.tempo_map, start, rng)
         if not notes:
             return None
         length_beats, sources = stop - start, [groove.file.path.name]
@@ -181,7 +112,7 @@ class GrooveCollection:
             starts = following.bar_starts_beats
             count = min(bars - (last - first), len(starts) - 1)
             more = following.notes(float(starts[0]), float(starts[count]))
-            notes += _moved(more, length_beats, len(notes))
+            notes += moved(more, length_beats, len(notes))
             divisions |= following.divisions(float(starts[0]), float(starts[count]))
             length_beats += float(starts[count] - starts[0])
             last += count
@@ -216,47 +147,9 @@ class GrooveCollection:
                 return other
         return None
 
-    def _tempo_map(self, tempo_map: TempoMap, start_beats: float, rng: np.random.Generator) -> TempoMap:
-        """The metronome from a bar on, at a drawn tempo ratio and time of bar 1."""
+    def _metronome(self, tempo_map: TempoMap, start_beats: float, rng: np.random.Generator) -> TempoMap:
         ratio = float(np.exp(rng.uniform(*np.log(self.tempo_ratio))))
-        first_beat_seconds = float(rng.uniform(*self.first_beat_seconds))
-        tempi = [TempoChange(0.0, tempo_map.bpm_at(start_beats) * ratio)]
-        tempi += [
-            TempoChange(change.beats - start_beats, change.bpm * ratio)
-            for change in tempo_map.tempi
-            if change.beats > start_beats
-        ]
-        before = [one for one in tempo_map.time_signatures if one.beats <= start_beats + _WHOLE_BEAT]
-        now = (before or [tempo_map.time_signatures[0]])[-1]
-        signatures = [TimeSignature(0.0, now.numerator, now.denominator)]
-        signatures += [
-            TimeSignature(one.beats - start_beats, one.numerator, one.denominator)
-            for one in tempo_map.time_signatures
-            if one.beats > start_beats + _WHOLE_BEAT
-        ]
-        return TempoMap(tuple(tempi), first_beat_seconds, tuple(signatures))
-
-
-def coarsest(divisions: set[str]) -> tuple[str, ...]:
-    """The fewest divisions whose lines include all lines of ``divisions``, coarse ones first."""
-    ticks = {division: DIVISION_TICKS[division] for division in divisions}
-    needed = [one for one in ticks if not any(other < ticks[one] and ticks[one] % other == 0 for other in ticks.values())]
-    return tuple(sorted(needed, key=lambda division: -ticks[division]))
-
-
-def _moved(notes: list[Note], beats: float, index: int) -> list[Note]:
-    """Notes that continue a score of ``index`` notes and ``beats`` beats."""
-    return [
-        Note(
-            note.piece,
-            note.velocity,
-            note.score_beats + beats,
-            note.deviation_seconds,
-            None if note.ornament_of is None else note.ornament_of + index,
-            note.ornament_seconds,
-        )
-        for note in notes
-    ]
+        return tempo_map_from(tempo_map, start_beats, ratio, float(rng.uniform(*self.first_beat_seconds)))
 
 
 def load_grooves(
@@ -281,7 +174,7 @@ def load_grooves(
     if not folder.is_dir():
         raise InputError(f"no folder of grooves at {folder}")
     dataset = (folder / "info.csv").is_file()
-    files = _dataset_files(folder, split) if dataset else _plain_files(folder, split)
+    files = dataset_files(folder, split) if dataset else plain_files(folder, split)
     files = [file for file in files if drummers is None or file.drummer in drummers]
     if not files:
         wanted = ", ".join(part for part in (f"split {split}" if split else "", "/".join(drummers or ())) if part)
@@ -289,26 +182,3 @@ def load_grooves(
     licence = GROOVE_LICENCE if dataset else UNKNOWN_LICENCE
     note_pieces = TD11_PIECES if dataset else GENERAL_MIDI_PIECES
     return GrooveCollection(tuple(files), licence, note_pieces, first_beat_seconds, tempo_ratio)
-
-
-def _dataset_files(folder: Path, split: str | None) -> list[GrooveFile]:
-    table = folder / "info.csv"
-    files = []
-    try:
-        with table.open(newline="", encoding="utf-8") as lines:
-            for row in csv.DictReader(lines):
-                numerator, denominator = (int(part) for part in row["time_signature"].split("-"))
-                bar_seconds = 60.0 / float(row["bpm"]) * numerator * 4.0 / denominator
-                if split is None or row["split"] == split:
-                    bars = float(np.ceil(float(row["duration"]) / bar_seconds))
-                    files.append(GrooveFile(folder / row["midi_filename"], row["style"], row["drummer"], bars))
-    except (KeyError, ValueError, TypeError, ZeroDivisionError, OSError) as error:
-        raise InputError(f"{table} is not the table of the Groove MIDI Dataset ({type(error).__name__}: {error})") from error
-    return files
-
-
-def _plain_files(folder: Path, split: str | None) -> list[GrooveFile]:
-    if split is not None:
-        raise InputError(f"{folder} has no info.csv, so no split {split!r}: give no split, or a folder for each")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".mid", ".midi"))
-    return [GrooveFile(path, path.parent.name, path.parent.name) for path in paths]

@@ -36,7 +36,7 @@ FALLBACK_PIECES: Mapping[Piece, tuple[Piece, ...]] = {
 """What a drummer would hit instead when a piece is missing, the likest first."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Kit:
     """A kit of drums and cymbals as its microphones hear it.
 

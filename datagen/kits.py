@@ -22,7 +22,7 @@ from datagen.kit_listing import HitParts, KitListing, refuse_unless_folder
 from datagen.kit_merge import merge_kits
 from datagen.own_microphone import own_microphone
 from datagen.sfz import list_sfz
-from datagen.strikes import Samples, Strike, make_strike, name_of, read_hit, resample, velocity_layers
+from datagen.strikes import SILENT_PEAK, Samples, Strike, make_strike, name_of, read_hit, resample, velocity_layers
 
 __all__ = ["FALLBACK_PIECES", "Kit", "Strike", "load_kit", "merge_kits"]
 
@@ -82,6 +82,11 @@ def _build(listing: KitListing, sample_rate: int | None) -> Kit:
     for piece, hits in listing.hits.items():
         heard = [_with_rows(sounds[hit][0], len(microphones), name_of(hit)) for hit in hits]
         own = own_microphone(piece, microphones, heard, rate)
+        for hit, audio in zip(hits, heard, strict=True):
+            if np.max(np.abs(audio[own])) < SILENT_PEAK:
+                raise InputError(
+                    f"{name_of(hit)}: silent on {microphones[own]}, where the other hits of {piece} are loud"
+                )
         strikes[piece] = velocity_layers([make_strike(audio, own, rate) for audio in heard])
     return Kit(
         listing.name,

@@ -56,8 +56,7 @@ class OtherInstrument:
     Attributes:
         instrument: Key of :data:`INSTRUMENTS`.
         note_samples: Absolute times of its notes.
-        note_peak: Amplitude of its loudest note before ``level_db``; 1.
-        level_db: Peak in each channel at full scale.
+        level_db: About the peak of its loudest note in each channel, at full scale.
         seed: Fixes pitches, lengths and strengths.
     """
 
@@ -118,7 +117,7 @@ class CymbalWash:
     """Cymbals ridden without end: dense treble that swells and sinks but has no attacks.
 
     Attributes:
-        level_db: Peak-free level (RMS at the loudest swell) in each channel at full scale.
+        level_db: RMS at the loudest swell in each channel at full scale.
         low_cut_hz: Where the metal begins.
         swell_seconds: Mean distance of swells.
         depth_db: How far the wash sinks between them.

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
+from scipy.fft import irfft, next_fast_len, rfft
 
 from beatnet_align.errors import InputError
 from beatnet_align.hits import Piece
 from beatnet_align.roles import Role
 from beatnet_align.units import FloatArray, IntArray
+from datagen.colours import COLOUR_TAPS, BoolArray, draw_colours
 from datagen.layouts import MAX_MICROPHONES, PIECE_LEVELS_DB, PIECE_PLACES_M, Microphone, draw_layout
 from datagen.rooms import SPEED_OF_SOUND_M_PER_SECOND, Float32Array, Room
 
@@ -23,13 +24,8 @@ __all__ = ["Array", "ArrayRenderer", "Microphone", "draw_array"]
 
 BLEED_LIMITS_DB = (-40.0, -3.0)
 LONGEST_FLIGHT_SECONDS = 0.010
-COLOUR_TAPS = 256
-_COLOUR_FFT = 2_048
-_COLOUR_POINTS_HZ = np.geomspace(60.0, 16_000.0, 7)
-_LOW_CUTS_HZ = {Role.KICK: 28.0, Role.SNARE: 55.0, Role.HIHAT: 180.0, Role.RIDE: 160.0, Role.OVERHEAD: 70.0}
 _INAUDIBLE_DB = -66.0  # a tail ends here, below the loudest microphone's direct sound
 
-BoolArray = npt.NDArray[np.bool_]
 ComplexArray = npt.NDArray[np.complex64]
 
 
@@ -48,7 +44,6 @@ class Array:
         delay_samples: [pieces, microphones], flight of the direct sound.
         colour: [pieces, microphones, taps], minimum phase, about unity where the microphone is flat.
         room_send_db: [pieces, microphones], level of the diffuse field in a room whose ``diffuse_db`` is 0.
-        trim_db: [microphones], gain that the engineer gave each.
     """
 
     sample_rate: int
@@ -61,7 +56,6 @@ class Array:
     delay_samples: IntArray
     colour: Float32Array
     room_send_db: FloatArray
-    trim_db: FloatArray
 
     def own_microphones(self, piece: Piece) -> tuple[int, ...]:
         """Indices of the microphones that stand at ``piece``; empty where its own microphone is missing."""
@@ -98,18 +92,9 @@ def draw_array(rng: np.random.Generator, pieces: Collection[Piece], channels: in
             for placement in layout
         ]
     )
-    distances_m = np.maximum(np.linalg.norm(piece_places_m[:, None] - places_m[None], axis=2), 0.03)
-    levels_db = np.array([PIECE_LEVELS_DB[piece] for piece in struck])[:, None] + rng.normal(0.0, 2.0, (len(struck), 1))
     own = np.array([[piece in microphone.close_to for microphone in microphones] for piece in struck])
-    close = np.array([bool(microphone.close_to) for microphone in microphones])
-
-    aside_db = np.where(close, rng.normal(-5.0, 3.0, own.shape), rng.normal(0.0, 1.5, own.shape)) + rng.normal(0.0, 3.0)
-    aside_db -= 8.0 * np.array([microphone.name == "kick_in" for microphone in microphones])  # inside the shell
-    direct_db = levels_db - 20.0 * np.log10(distances_m) + np.where(own, 0.0, np.minimum(aside_db, 3.0))
-    trim_db = -_own_level_db(direct_db, own, close, rng)
-    gain_db = direct_db + trim_db
-    gain_db = np.where(own, gain_db, np.clip(gain_db, BLEED_LIMITS_DB[0], np.where(close, BLEED_LIMITS_DB[1], 6.0)))
-    directivity_db = np.where(close, 6.0, 3.0) + rng.normal(0.0, 1.0, len(microphones))
+    distances_m = np.maximum(np.linalg.norm(piece_places_m[:, None] - places_m[None], axis=2), 0.03)
+    gain_db, room_send_db = _draw_levels(rng, struck, microphones, own, distances_m)
     upside_down = np.array([microphone.name == "snare_bottom" for microphone in microphones])
     seconds = np.minimum(distances_m / SPEED_OF_SOUND_M_PER_SECOND, LONGEST_FLIGHT_SECONDS)
     return Array(
@@ -121,9 +106,8 @@ def draw_array(rng: np.random.Generator, pieces: Collection[Piece], channels: in
         gain_db,
         np.where(own & upside_down, -1.0, 1.0),
         np.rint(seconds * sample_rate).astype(np.int64),
-        _draw_colours(rng, microphones, own, sample_rate),
-        levels_db + trim_db - directivity_db,
-        trim_db,
+        draw_colours(rng, microphones, own, sample_rate),
+        room_send_db,
     )
 
 
@@ -226,6 +210,31 @@ def _place_of(piece: Piece) -> Piece:
     return min(other for other, place in PIECE_PLACES_M.items() if place == PIECE_PLACES_M[piece])
 
 
+def _draw_levels(
+    rng: np.random.Generator,
+    pieces: tuple[Piece, ...],
+    microphones: tuple[Microphone, ...],
+    own: BoolArray,
+    distances_m: FloatArray,
+) -> tuple[FloatArray, FloatArray]:
+    """Levels of the direct sound and of the diffuse field, [pieces, microphones] each.
+
+    Direct sound falls by 6 dB where distance doubles, and off the axis of close microphones; the diffuse field is the
+    same everywhere but for what a directional microphone rejects of it.
+    """
+    close = np.array([bool(microphone.close_to) for microphone in microphones])
+    room = np.array([microphone.role is Role.ROOM for microphone in microphones])
+    levels_db = np.array([PIECE_LEVELS_DB[piece] for piece in pieces])[:, None] + rng.normal(0.0, 2.0, (len(pieces), 1))
+    aside_db = np.where(close, rng.normal(-5.0, 3.0, own.shape), rng.normal(0.0, 1.5, own.shape)) + rng.normal(0.0, 3.0)
+    aside_db -= 8.0 * np.array([microphone.name == "kick_in" for microphone in microphones])  # inside the shell
+    direct_db = levels_db - 20.0 * np.log10(distances_m) + np.where(own, 0.0, np.minimum(aside_db, 3.0))
+    trim_db = -_own_level_db(direct_db, own, close, rng)
+    gain_db = direct_db + trim_db
+    bleed_db = np.clip(gain_db, BLEED_LIMITS_DB[0], np.where(close, BLEED_LIMITS_DB[1], 6.0))
+    directivity_db = np.where(room, 3.0, 7.0) + rng.normal(0.0, 1.5, len(microphones))
+    return np.where(own, gain_db, bleed_db), levels_db + trim_db - directivity_db
+
+
 def _own_level_db(direct_db: FloatArray, own: BoolArray, close: BoolArray, rng: np.random.Generator) -> FloatArray:
     """Level that each microphone is set up for, [microphones]: its loudest own piece, or the loudest of all."""
     heard_db = direct_db.max(axis=0)
@@ -233,41 +242,3 @@ def _own_level_db(direct_db: FloatArray, own: BoolArray, close: BoolArray, rng: 
     unplayed_db = heard_db + rng.uniform(6.0, 20.0, len(heard_db))
     own_db = np.where(own, direct_db, -np.inf).max(axis=0)
     return np.asarray(np.where(close, np.where(own.any(axis=0), own_db, unplayed_db), heard_db))
-
-
-def _draw_colours(
-    rng: np.random.Generator, microphones: tuple[Microphone, ...], own: BoolArray, sample_rate: int
-) -> Float32Array:
-    """Minimum-phase filters: low cut of the microphone, treble lost off its axis, and an uneven curve."""
-    shape = own.shape
-    close = np.array([bool(microphone.close_to) for microphone in microphones])
-    typical_hz = np.where(own, 19_000.0, np.where(close, 3_600.0, 13_000.0))
-    room = np.array([microphone.role is Role.ROOM for microphone in microphones])
-    high_cuts_hz = np.where(room, 7_500.0, typical_hz) * rng.lognormal(0.0, 0.3, shape)
-    low_cuts_hz = np.array([_LOW_CUTS_HZ.get(microphone.role, 40.0) for microphone in microphones])
-    curve_db = rng.normal(0.0, 1.0, (*shape, len(_COLOUR_POINTS_HZ))) * np.where(own, 1.2, 2.5)[..., None]
-    frequencies_hz = np.maximum(rfftfreq(_COLOUR_FFT, 1.0 / sample_rate), 1.0)
-    places = np.interp(np.log(frequencies_hz), np.log(_COLOUR_POINTS_HZ), np.arange(len(_COLOUR_POINTS_HZ)))
-    hats = np.maximum(1.0 - np.abs(places[None] - np.arange(len(_COLOUR_POINTS_HZ))[:, None]), 0.0)
-    log_magnitude = curve_db @ hats * (np.log(10.0) / 20.0)
-    log_magnitude -= 0.5 * np.log1p((frequencies_hz / high_cuts_hz[..., None]) ** 2)
-    log_magnitude -= 0.5 * np.log1p((low_cuts_hz[:, None] / frequencies_hz) ** 2)
-    return minimum_phase(log_magnitude, COLOUR_TAPS)
-
-
-def minimum_phase(log_magnitude: FloatArray, taps: int) -> Float32Array:
-    """Shortest causal filter with a given magnitude, by folding the real cepstrum (Oppenheim and Schafer, 13).
-
-    Args:
-        log_magnitude: [..., bins] of a real FFT of even size, natural logarithm.
-        taps: Kept; the last quarter fades out.
-
-    Returns:
-        [..., taps].
-    """
-    size = 2 * (log_magnitude.shape[-1] - 1)
-    cepstrum = irfft(log_magnitude, size)
-    cepstrum[..., 1 : size // 2] *= 2.0
-    cepstrum[..., size // 2 + 1 :] = 0.0
-    response = irfft(np.exp(rfft(cepstrum)), size)[..., :taps]
-    return np.asarray(response * np.minimum(1.0, np.linspace(4.0, 0.0, taps)), np.float32)

@@ -52,7 +52,7 @@ class LevelRide:
         places = np.clip(seconds / self.seconds_per_point, 0.0, len(self.points_db) - 1.0)
         eased = np.floor(places) + 0.5 - 0.5 * np.cos(np.pi * (places % 1.0))
         gain = from_db(np.interp(eased, np.arange(len(self.points_db)), self.points_db))
-        return apply_control(layers, np.broadcast_to(gain, (layers.shape[1], periods)))
+        return apply_control(layers, gain[None])
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ class Recording:
         Args:
             audio: [inputs, samples]; left as it is.
             start_samples: Absolute time of the first sample.
-            kick_samples: Absolute times of the kicks, for pedal noise.
+            kick_samples: Absolute times of the kicks, for pedal noise; the same kicks in take and target, in one order.
 
         Returns:
             [outputs, samples] within ±1; every sample stays at its time.

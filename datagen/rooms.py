@@ -1,8 +1,9 @@
 """Draw the room of a recording: early reflections of a box, and a diffuse field that builds up and dies away.
 
 Reflections come from image sources of the first two orders, so that they agree between microphones. What follows is a
-statistical field: noise in five bands, each with its own decay, swelling from the direct sound's arrival until 12 to
-30 ms after it, as measured for snares in room microphones (EVIDENCE.md). Image sources of higher order would cost a
+statistical field: noise in five bands, each with its own decay, swelling from the direct sound's arrival until 5 to
+18 ms after it. A snare, which itself lasts some 10 ms, then builds up until 18 to 30 ms in a room microphone, as
+measured (EVIDENCE.md). Image sources of higher order would cost a
 hundred times as much and sound less diffuse, since real walls scatter.
 """
 
@@ -42,17 +43,17 @@ class RoomRanges:
 
     Attributes:
         rt60_seconds: Time in which the middle bands fall by 60 dB, drawn evenly on a logarithmic scale.
-        build_up_seconds: When the diffuse field is loudest, after the direct sound's arrival.
+        build_up_seconds: When the diffuse field of an impulse is loudest, after the direct sound's arrival.
         width_m, depth_m, height_m: The box.
         liveliness_db: Diffuse field against what statistical acoustics predicts; negative for gobos and carpets.
     """
 
     rt60_seconds: tuple[float, float] = (0.14, 0.9)
-    build_up_seconds: tuple[float, float] = (0.012, 0.030)
+    build_up_seconds: tuple[float, float] = (0.005, 0.018)
     width_m: tuple[float, float] = (3.6, 9.0)
     depth_m: tuple[float, float] = (5.0, 12.0)
     height_m: tuple[float, float] = (2.4, 5.0)
-    liveliness_db: tuple[float, float] = (-9.0, 1.0)
+    liveliness_db: tuple[float, float] = (-15.0, -2.0)
 
     def __post_init__(self) -> None:
         limits = {
@@ -189,7 +190,7 @@ def draw_room(
         float(rng.uniform(*ranges.build_up_seconds)),
         reflection,
         float(-20.0 * np.log10(critical_m) + rng.uniform(*ranges.liveliness_db)),
-        np.array([0.0, 0.0, -1.0, -4.0, -9.0]) + rng.normal(0.0, 1.5, BANDS),
+        np.array([0.0, 0.0, -2.0, -6.0, -12.0]) + rng.normal(0.0, 1.5, BANDS),
         rng.integers(0, _POOL_SAMPLES, (pieces, microphones, BANDS)),
     )
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from beatnet_align.units import FloatArray, IntArray
 
 MIN_STROKE_SECONDS = 0.020
-"""Least distance of two plain strokes of one piece: a fast single-stroke roll has 50 ms, a buzz about 15 (EVIDENCE.md)."""
+"""Least distance of two plain strokes of a piece: fast single-stroke rolls have 50 ms, buzz rolls about 15."""
 MIN_ORNAMENT_SECONDS = 0.010
 
 

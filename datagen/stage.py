@@ -103,7 +103,7 @@ def follow(
 
 
 def apply_control(layers: Layers, gain: Float32Array) -> Layers:
-    """Multiply every layer by a gain [channels, periods] that runs straight from each control period to the next."""
+    """Multiply every layer by a gain [channels or 1, periods] that runs straight between control periods."""
     samples = layers.shape[-1]
     ramp = (np.arange(CONTROL_SAMPLES, dtype=np.float32) + 0.5) / CONTROL_SAMPLES
     ends = np.concatenate([gain[:, 1:], gain[:, -1:]], axis=1)

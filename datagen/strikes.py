@@ -31,7 +31,7 @@ LAYER_SPAN_DB, LAYER_SIZE = 6.0, 4
 """Hits this alike, and no more of them, are round robins of one velocity layer."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Strike:
     """One recorded or synthesised hit of one piece.
 

@@ -164,6 +164,8 @@ class Tom:
 
     fundamental_hz: float = 110.0
     decay_seconds: float = 0.22
+    stick: float = 0.35
+    air: float = 0.05
 
     def strike(self, velocity: float, sample_rate: int, rng: np.random.Generator) -> FloatArray:
         """See :class:`Voice`."""
@@ -181,7 +183,7 @@ class Tom:
         noise = band_noise(1_500.0, 7_000.0, len(time), sample_rate, rng)
         stick = contact(time, 0.0016 - 0.0006 * velocity) + 0.4 * noise * np.exp(-time / 0.002)
         air = band_noise(300.0, 2_000.0 + 5_000.0 * velocity, len(time), sample_rate, rng) * np.exp(-time / 0.035)
-        return finish(heads + (0.12 + 0.35 * velocity) * stick + 0.05 * air, velocity, time, 0.0003)
+        return finish(heads + (0.12 + self.stick * velocity) * stick + self.air * air, velocity, time, 0.0003)
 
 
 def _hat_partials() -> FloatArray:

@@ -65,7 +65,9 @@ def draw_voices(rng: np.random.Generator) -> dict[Piece, Voice]:
     """Draw the tuning of every piece of a kit."""
     tom_hz = float(rng.uniform(120.0, 190.0))
     tom_ratio = float(rng.uniform(0.70, 0.82))
+    floor_hz = tom_hz * tom_ratio * float(rng.uniform(0.62, 0.78))
     tom_decay = float(rng.uniform(0.14, 0.32))
+    stick, air = float(rng.uniform(0.12, 0.6)), float(rng.lognormal(np.log(0.05), 0.5))
     hats_slow = rng.random() < SLOW_HATS_SHARE
     hat_attack = float(rng.uniform(0.005, 0.012) if hats_slow else rng.uniform(0.0003, 0.0015))
     ride_attack = float(rng.uniform(0.0004, 0.006))
@@ -74,9 +76,9 @@ def draw_voices(rng: np.random.Generator) -> dict[Piece, Voice]:
         Piece.KICK: Kick(rng.uniform(44.0, 70.0), rng.uniform(0.06, 0.19), rng.uniform(0.10, 0.50)),
         Piece.SNARE: Snare(rng.uniform(150.0, 260.0), rng.uniform(0.045, 0.14), rng.uniform(0.25, 0.90)),
         Piece.SIDESTICK: Sidestick(rng.uniform(1_200.0, 2_300.0), rng.uniform(240.0, 420.0), rng.uniform(0.009, 0.02)),
-        Piece.TOM_HIGH: Tom(tom_hz, tom_decay),
-        Piece.TOM_MID: Tom(tom_hz * tom_ratio, tom_decay * 1.15),
-        Piece.TOM_FLOOR: Tom(tom_hz * tom_ratio * float(rng.uniform(0.62, 0.78)), tom_decay * 1.35),
+        Piece.TOM_HIGH: Tom(tom_hz, tom_decay, stick, air),
+        Piece.TOM_MID: Tom(tom_hz * tom_ratio, tom_decay * 1.15, stick, air),
+        Piece.TOM_FLOOR: Tom(floor_hz, tom_decay * 1.35, stick, air),
         Piece.HIHAT_CLOSED: Cymbal.draw(cymbals.HIHAT_CLOSED, hat_attack, rng),
         Piece.HIHAT_OPEN: Cymbal.draw(cymbals.HIHAT_OPEN, hat_attack, rng, closes),
         Piece.HIHAT_PEDAL: Cymbal.draw(cymbals.HIHAT_PEDAL, max(hat_attack, 0.003), rng),

@@ -19,7 +19,7 @@ Range = Sequence[float]
 
 ZERO = (0.0, 0.0)
 _SHARES = ("real_probability", "swing_probability", "drift_probability", "tempo_change_probability")
-_SIGNED = ("_bias_seconds", "offset_seconds", "tempo_error", "tempo_ramp", "swing_error", "run_steps")
+_SIGNED = ("_bias_seconds", "flam_seconds", "offset_seconds", "tempo_error", "tempo_ramp", "swing_error", "run_steps")
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class HumanTiming:
         swing: Of those.
         swing_error: How much more the player swings a swung grid, in shares of the pair.
         flam_share: Of lines with several pieces on which one piece is struck apart from the others.
-        flam_seconds: How far.
+        flam_seconds: How far, positive is late.
         dropped_share: Of notes that are not played.
         doubled_share: Of notes that sound twice; the second is an ornament of the first.
         doubled_seconds: How much later.
@@ -101,7 +101,7 @@ class HumanTiming:
     swing: Range = (0.54, 0.7)
     swing_error: Range = ZERO
     flam_share: Range = ZERO
-    flam_seconds: Range = (0.015, 0.05)
+    flam_seconds: Range = (-0.05, 0.05)
     dropped_share: Range = ZERO
     doubled_share: Range = ZERO
     doubled_seconds: Range = (0.03, 0.09)
@@ -150,24 +150,28 @@ HUMAN = HumanTiming(
     real_probability=0.6,
     real_scale=(0.5, 2.0),
     beside_real=(0.0, 0.3),
-    offset_seconds=(-0.025, 0.005),
-    line_jitter_seconds=(0.004, 0.012),
-    limb_jitter_seconds=(0.005, 0.013),
-    tail=(4.0, 8.0),
-    kick_bias_seconds=(-0.012, 0.012),
-    snare_bias_seconds=(-0.008, 0.014),
+    offset_seconds=(-0.03, 0.007),
+    line_jitter_seconds=(0.001, 0.006),
+    limb_jitter_seconds=(0.004, 0.013),
+    tail=(2.5, 4.0),
+    kick_bias_seconds=(-0.012, 0.008),
+    snare_bias_seconds=(-0.014, 0.010),
     hihat_bias_seconds=(-0.015, 0.008),
     tom_bias_seconds=(-0.015, 0.015),
-    cymbal_bias_seconds=(-0.015, 0.010),
-    habit_seconds=(0.002, 0.009),
-    wander_seconds=(0.004, 0.014),
-    wander_beats=(16.0, 64.0),
+    cymbal_bias_seconds=(-0.010, 0.014),
+    habit_seconds=(0.001, 0.006),
+    wander_seconds=(0.008, 0.022),
+    wander_beats=(12.0, 32.0),
+    runs_per_bar=(0.0, 0.2),
+    run_beats=(3.0, 8.0),
+    run_steps=(-0.4, 0.15),
     swing_probability=0.1,
     swing_error=(-0.02, 0.02),
-    flam_share=(0.0, 0.04),
+    flam_share=(0.02, 0.25),
+    flam_seconds=(-0.085, 0.04),
     dropped_share=(0.0, 0.01),
     doubled_share=(0.0, 0.005),
-    velocity_jitter=(0.01, 0.06),
+    velocity_jitter=(0.0, 0.05),
 )
 """Drummers who can play."""
 
@@ -198,7 +202,8 @@ HARD = HumanTiming(
     run_steps=(-0.8, 0.8),
     swing_probability=0.2,
     swing_error=(-0.04, 0.04),
-    flam_share=(0.0, 0.15),
+    flam_share=(0.02, 0.3),
+    flam_seconds=(-0.085, 0.06),
     dropped_share=(0.0, 0.03),
     doubled_share=(0.0, 0.02),
     velocity_jitter=(0.01, 0.1),
