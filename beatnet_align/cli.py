@@ -120,14 +120,6 @@ def _add_take(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "take", metavar="TAKE", type=Path, help="a folder of stems (WAV, AIFF, FLAC), or one multichannel file"
     )
-    command.add_argument(
-        "--role",
-        metavar="CHANNEL=ROLE",
-        action="append",
-        default=[],
-        help="say what a channel is where its name does not: kick, snare, tom, hihat, ride, cymbal, overhead, room, "
-        "click, other (repeatable)",
-    )
 
 
 def _add_out(
@@ -175,10 +167,18 @@ def _add_alignment(command: argparse.ArgumentParser) -> None:
 def _add_listening(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("hits")
     group.add_argument(
+        "--role",
+        metavar="CHANNEL=ROLE",
+        action="append",
+        default=[],
+        help="say what a channel is where its name does not: kick, snare, tom, hihat, ride, cymbal, overhead, room, "
+        "click, other (repeatable)",
+    )
+    group.add_argument(
         "--sensitivity", metavar="PERCENT", type=float, default=50.0, help="more finds softer hits (%(default)g)"
     )
     group.add_argument(
-        "--trigger", metavar="CHANNEL", action="append", help="let only this channel trigger hits (repeatable)"
+        "--trigger", metavar="CHANNEL", action="append", help="let only this channel or stem trigger hits (repeatable)"
     )
     group.add_argument(
         "--merge-window", metavar="MS", type=float, default=10.0, help="at most 12, so that flams survive (%(default)g)"
@@ -204,7 +204,7 @@ def _add_splicing(command: argparse.ArgumentParser) -> None:
         metavar="A,B,...",
         action="append",
         default=[],
-        help="cut these channels together and apart from the rest (repeatable; default: all together)",
+        help="cut these channels or stems together and apart from the rest (repeatable; default: all together)",
     )
 
 
@@ -235,14 +235,22 @@ def _render(arguments: argparse.Namespace) -> None:
 
 
 def _report(aligned: "Aligned", out: Path) -> None:
+    from beatnet_align.edit_plan import landed_samples  # noqa: PLC0415
+    from beatnet_align.units import samples_to_seconds, seconds_to_ms  # noqa: PLC0415
+
     plan = aligned.plan
-    shifts_ms = sorted(abs(move.shift_samples) * 1000.0 / plan.take.sample_rate for move in plan.moves) or [0.0]
+    pairs = zip(plan.moves, landed_samples(plan), strict=True)
+    shifts_samples = sorted(abs(landed - move.onset_samples) for move, landed in pairs if landed != move.onset_samples)
+    how_far = ""
+    if shifts_samples:
+        middle_ms, most_ms = (
+            seconds_to_ms(samples_to_seconds(shift, plan.take.sample_rate))
+            for shift in (shifts_samples[len(shifts_samples) // 2], shifts_samples[-1])
+        )
+        how_far = f", by {middle_ms:.1f} ms (median) and {most_ms:.1f} ms at most"
     for remark in aligned.remarks:
         print(f"note: {remark}", file=sys.stderr)
-    print(
-        f"{len(plan.moves)} hits aligned, moved {shifts_ms[len(shifts_ms) // 2]:.1f} ms (median) and "
-        f"{shifts_ms[-1]:.1f} ms at most; stems and edits.json are in {out}"
-    )
+    print(f"{len(shifts_samples)} of {len(plan.moves)} hits moved{how_far}; stems and edits.json are in {out}")
 
 
 def _detect(arguments: argparse.Namespace) -> None:
@@ -250,7 +258,7 @@ def _detect(arguments: argparse.Namespace) -> None:
 
     from beatnet_align.audio_files import open_take  # noqa: PLC0415
     from beatnet_align.collection import OnsetSettings, find_hits  # noqa: PLC0415
-    from beatnet_align.units import ms_to_seconds  # noqa: PLC0415
+    from beatnet_align.units import ms_to_seconds, samples_to_seconds  # noqa: PLC0415
 
     settings = OnsetSettings(
         arguments.sensitivity / 100.0,
@@ -262,7 +270,7 @@ def _detect(arguments: argparse.Namespace) -> None:
         hits = find_hits(take, settings, lambda samples: bar.advance("finding hits", samples, take.samples))
     rows = [
         {
-            "seconds": round(hit.onset_samples / take.sample_rate, 6),
+            "seconds": round(samples_to_seconds(hit.onset_samples, take.sample_rate), 6),
             "channel": take.channels[hit.channel].name,
             "piece": hit.piece.value,
             "velocity": hit.velocity,
@@ -270,6 +278,8 @@ def _detect(arguments: argparse.Namespace) -> None:
         }
         for hit in hits
     ]
+    if not hits:
+        print(f"note: no hits were found in {arguments.take}", file=sys.stderr)
     if arguments.json:
         print(json.dumps({"hits": rows}, indent=1))
         return
@@ -372,9 +382,9 @@ def _roles(arguments: argparse.Namespace) -> "dict[str, Role]":
 def _bars(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
-    first, _, last = text.partition("-")
+    first, dash, last = text.partition("-")
     try:
-        return int(first), int(last or first)
+        return int(first), int(last if dash else first)
     except ValueError as error:
         raise InputError(f"--bars wants FIRST-LAST, such as 5-12; found {text!r}") from error
 

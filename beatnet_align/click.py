@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from beatnet_align.errors import InputError
+from beatnet_align.onset_timing import ENERGY_SMOOTHING_SECONDS, ONSET_BELOW_PEAK_DB
 from beatnet_align.take import Take
 from beatnet_align.tempo_map import FOUR_FOUR, MAX_BPM, TempoMap, TimeSignature
 from beatnet_align.units import FloatArray, IntArray, db_to_power, power_to_db
@@ -21,8 +22,6 @@ _MIN_RISE_DB = 10.0  # noise in 1 ms frames varies by 1 or 2 dB
 _STRONGEST_CLICKS = 16
 _RANGE_DB = 20.0  # between accents and the softest click; bleed must lie below
 _DOUBLE_SECONDS = 0.04  # two onsets this close are one click
-_ONSET_DB = 30.0  # DESIGN.md: an onset is 30 dB below the peak of energy smoothed over 0.5 ms
-_SMOOTH_SECONDS = 0.0005
 _LOOK_SECONDS = 0.02
 _MIN_CLICKS = 4
 _STEADY = 0.15  # share of the interval by which a click may miss its expected time
@@ -123,7 +122,7 @@ def _find_clicks(click: Take, channel: int) -> _Clicks:
 def _measure(click: Take, channel: int, frame: int) -> tuple[float, float]:
     """Where in seconds the click that rises in ``frame`` sets in, and its pitch."""
     rate = click.sample_rate
-    smooth, look = max(1, round(_SMOOTH_SECONDS * rate)), round(_LOOK_SECONDS * rate)
+    smooth, look = max(1, round(ENERGY_SMOOTHING_SECONDS * rate)), round(_LOOK_SECONDS * rate)
     centre = frame * round(_FRAME_SECONDS * rate)
     audio = click.read(centre - look - smooth, centre + look)[channel].astype(np.float64)
     audio -= np.median(audio)
@@ -131,7 +130,7 @@ def _measure(click: Take, channel: int, frame: int) -> tuple[float, float]:
     before = look - round(0.002 * rate)
     peak = before + int(np.argmax(energy[before:]))
     noise = float(energy[:before].max()) * 4.0  # 6 dB above whatever sounded before
-    threshold = min(max(energy[peak] * db_to_power(-_ONSET_DB), noise), energy[peak] / 2)
+    threshold = min(max(energy[peak] * db_to_power(-ONSET_BELOW_PEAK_DB), noise), energy[peak] / 2)
     quiet = np.flatnonzero(energy[:peak] < threshold)
     onset = int(quiet[-1]) + 1 if len(quiet) else peak
     sound = audio[onset + smooth - 1 :][: round(0.01 * rate)]

@@ -17,8 +17,8 @@ from beatnet_align.errors import InputError
 from beatnet_align.hits import Hit, Piece
 from beatnet_align.onsets import Candidate, find_candidates
 from beatnet_align.roles import Role
-from beatnet_align.take import Take
-from beatnet_align.units import FloatArray, seconds_to_samples
+from beatnet_align.take import Take, channels_called
+from beatnet_align.units import FloatArray, samples_to_seconds, seconds_to_ms, seconds_to_samples
 
 MAX_MERGE_WINDOW_SECONDS = 0.012
 ROLE_PRIORITY_DB = {
@@ -77,7 +77,7 @@ class OnsetSettings:
     Attributes:
         sensitivity: 0 to 1; higher finds softer hits and more false ones. 0.5 asks for a rise of 6 dB.
         merge_window_seconds: Candidates this close may be one strike heard by several microphones.
-        triggers: Names of the channels that may trigger; all but clicks when None.
+        triggers: Names of the channels or stems that may trigger; all but clicks when None.
     """
 
     sensitivity: float = 0.5
@@ -86,11 +86,11 @@ class OnsetSettings:
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.sensitivity <= 1.0:
-            raise InputError(f"sensitivity must lie between 0 and 1, found {self.sensitivity}")
+            raise InputError(f"sensitivity must lie between 0 and 1 (0 to 100 %), found {self.sensitivity}")
         if not 0.0 < self.merge_window_seconds <= MAX_MERGE_WINDOW_SECONDS:
             raise InputError(
-                f"the merge window must be over 0 and at most {MAX_MERGE_WINDOW_SECONDS * 1000:.0f} ms, so that flams "
-                f"survive; found {self.merge_window_seconds * 1000:g} ms"
+                f"the merge window must be over 0 and at most {seconds_to_ms(MAX_MERGE_WINDOW_SECONDS):g} ms, so that "
+                f"flams survive; found {seconds_to_ms(self.merge_window_seconds):g} ms"
             )
 
     @property
@@ -130,10 +130,7 @@ def trigger_channels(take: Take, settings: OnsetSettings) -> frozenset[int]:
     names = [channel.name for channel in take.channels]
     if settings.triggers is None:
         return frozenset(i for i, channel in enumerate(take.channels) if channel.role is not Role.CLICK)
-    unknown = sorted(set(settings.triggers) - set(names))
-    if unknown:
-        raise InputError(f"no channel is called {unknown[0]!r}; the channels are {', '.join(names)}")
-    return frozenset(names.index(name) for name in settings.triggers)
+    return frozenset(names.index(channel) for name in settings.triggers for channel in channels_called(name, names))
 
 
 def collect(
@@ -249,7 +246,7 @@ class _Kit:
     def prominence_db(self, candidate: Candidate, first: Candidate) -> float:
         """How clearly a candidate stands out, in a group that ``first`` begins."""
         role = self.roles[candidate.channel]
-        late_ms = (candidate.onset_samples - first.onset_samples) * 1000.0 / self.sample_rate
+        late_ms = seconds_to_ms(samples_to_seconds(candidate.onset_samples - first.onset_samples, self.sample_rate))
         return float(
             self.relative_db(candidate)
             + min(candidate.above_background_db, MOST_CLEARANCE_DB)
@@ -262,7 +259,7 @@ class _Kit:
 
     def explains(self, source: Candidate, other: Candidate, merge_window_seconds: float) -> bool:
         """Whether a hit heard best as ``source`` is all that ``other`` heard."""
-        delay_seconds = (other.onset_samples - source.onset_samples) / self.sample_rate
+        delay_seconds = samples_to_seconds(other.onset_samples - source.onset_samples, self.sample_rate)
         if other.channel == source.channel:
             rings_on = delay_seconds > 0 and other.above_background_db < RINGING_CLEARANCE_DB
             return abs(delay_seconds) < RINGING_SECONDS or rings_on

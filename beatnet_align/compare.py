@@ -10,7 +10,7 @@ import numpy as np
 
 from beatnet_align.audio_files import open_take
 from beatnet_align.collection import find_hits
-from beatnet_align.edit_plan import EditPlan, cut_list
+from beatnet_align.edit_plan import EditPlan, landed_samples
 from beatnet_align.effect import BeatDetective, Progress, align, no_progress
 from beatnet_align.errors import InputError
 from beatnet_align.hits import Hit
@@ -21,7 +21,7 @@ from beatnet_align.reference_hits import ReferenceHit, reference_hits_from_truth
 from beatnet_align.roles import Role
 from beatnet_align.take import Take
 from beatnet_align.tempo_source import TempoRequest
-from beatnet_align.units import FloatArray, samples_to_seconds
+from beatnet_align.units import FloatArray, samples_to_seconds, seconds_to_ms
 
 UNTOUCHED, ONSET_QUANTISE = "untouched", "onset-quantise"
 PICTURE_NAME = "before_after.png"
@@ -82,6 +82,9 @@ def compare(  # noqa: PLR0913 - the options of align and three of its own
         InputError: As for align; or the target does not fit the take.
     """
     detective = detective or BeatDetective()
+    picture = None if out_dir is None else out_dir / PICTURE_NAME
+    if picture is not None and picture.exists() and not force:
+        raise InputError(f"{picture} exists; use --force to replace it, or choose another folder with -o")
     with ExitStack() as stack:
         folder = out_dir or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="beatnet-align-")))
         take = stack.enter_context(open_take(take_path, roles)).take
@@ -103,8 +106,8 @@ def compare(  # noqa: PLR0913 - the options of align and three of its own
                 UNTOUCHED: _grid_figures(take, take, aligned.plan, detective),
                 ONSET_QUANTISE: _grid_figures(take, output, aligned.plan, detective),
             }
-        if out_dir is not None:
-            draw_before_after(out_dir / PICTURE_NAME, take, output, aligned.plan)
+        if picture is not None:
+            draw_before_after(picture, take, output, aligned.plan)
     return Comparison(rows, aligned.remarks)
 
 
@@ -112,10 +115,12 @@ def draw_before_after(path: Path, take: Take, output: Take, plan: EditPlan) -> N
     """Draw what a plan did to a take, see :func:`beatnet_align.pictures.before_after`."""
     rate = take.sample_rate
     lines_seconds = _lines_seconds(take, plan)
-    moves = [move for move in plan.moves if move.line_beats is not None]
+    everything = zip(plan.moves, landed_samples(plan), strict=True)
+    on_lines = [(move, landed) for move, landed in everything if move.line_beats is not None]
+    moves = [move for move, _ in on_lines]
     goals = plan.tempo_map.to_seconds(np.array([move.line_beats for move in moves], np.float64))
     onsets = samples_to_seconds(np.array([move.onset_samples for move in moves], np.int64), rate)
-    landed = samples_to_seconds(_landed_samples(plan, [move.onset_samples for move in moves]), rate)
+    landed = samples_to_seconds(np.array([landed for _, landed in on_lines], np.int64), rate)
     names = [channel.name for channel in take.channels]
     rows = [names.index(move.channel) for move in moves]
     before_after(
@@ -128,17 +133,6 @@ def draw_before_after(path: Path, take: Take, output: Take, plan: EditPlan) -> N
     )
 
 
-def _landed_samples(plan: EditPlan, onsets_samples: list[int]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Where hits sound after a phase-locked cut of all channels."""
-    onsets = np.array(onsets_samples, np.int64)
-    cuts = cut_list(plan, plan.take.channels)
-    if not cuts:
-        return onsets
-    which = np.searchsorted([cut.source_samples for cut in cuts], onsets, "right") - 1
-    shifts = np.array([cut.shift_samples for cut in cuts], np.int64)
-    return onsets + np.where(which >= 0, shifts[np.maximum(which, 0)], 0)
-
-
 def _lines_seconds(take: Take, plan: EditPlan) -> FloatArray:
     start, stop = plan.tempo_map.to_beats(0.0), plan.tempo_map.to_beats(take.seconds)
     return plan.tempo_map.to_seconds(plan.grid.lines_beats(start, stop))
@@ -148,10 +142,9 @@ def _grid_figures(take: Take, output: Take, plan: EditPlan, detective: BeatDetec
     """What can be told without a target: hits found again in the output, against the lines."""
     hits = find_hits(output, detective.listening)
     onsets = samples_to_seconds(np.array([hit.onset_samples for hit in hits], np.int64), output.sample_rate)
-    figures: dict[str, float] = {"hits": float(len(hits))}
-    figures |= grid_deviation(onsets, _lines_seconds(take, plan))
+    figures = grid_deviation(onsets, _lines_seconds(take, plan))
     source = np.array([move.onset_samples for move in plan.moves], np.int64)
-    moved = source if output is take else _landed_samples(plan, source.tolist())
+    moved = source if output is take else np.array(landed_samples(plan), np.int64)
     rate = take.sample_rate
     spreads = microphone_spreads_samples(
         output, [(take, samples_to_seconds(source, rate))], samples_to_seconds(moved, rate)
@@ -201,9 +194,9 @@ def _cell(name: str, value: float) -> str:
     if np.isnan(value):
         return "-"
     if name.endswith("_seconds"):
-        return f"{value * 1000:.2f} ms"
+        return f"{seconds_to_ms(value):.2f} ms"
     if name.endswith("_db"):
         return f"{value:.2f} dB"
-    if name == "hits":
+    if name in ("hits", "onsets"):
         return f"{value:.0f}"
     return f"{value:.3f}"

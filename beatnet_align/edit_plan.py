@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import groupby, pairwise
+from math import isfinite
 
 from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid
 from beatnet_align.hits import Piece
-from beatnet_align.take import Take
+from beatnet_align.take import Take, channels_called
 from beatnet_align.tempo_map import TempoMap
-from beatnet_align.units import samples_to_seconds, seconds_to_samples
+from beatnet_align.units import samples_to_seconds, seconds_to_ms, seconds_to_samples
 
 MAX_PAD_SECONDS = 0.050
 LEAST_ATTACK_SECONDS = 0.001
@@ -103,8 +104,8 @@ class SpliceSettings:
             Pro Tools.
         crossfade_seconds: Length of the crossfade, which ends before the attack.
         fill: What sounds in gaps; AUTO runs on into the tail for short ones and stretches the tail for long ones.
-        groups: Channel names that are cut together; channels in no group form a last one. Without groups all
-            channels are cut together.
+        groups: Names of channels or stems that are cut together; channels in no group form a last one. Without
+            groups all channels are cut together.
     """
 
     pad_seconds: float = 0.005
@@ -114,12 +115,10 @@ class SpliceSettings:
 
     def __post_init__(self) -> None:
         if not 0.001 <= self.pad_seconds <= MAX_PAD_SECONDS:
-            raise InputError(f"the pre-onset pad must be 1 to 50 ms, found {self.pad_seconds * 1000:g} ms")
+            raise InputError(f"the pre-onset pad must be 1 to 50 ms, found {seconds_to_ms(self.pad_seconds):g} ms")
         if not 0.0005 <= self.crossfade_seconds <= MAX_PAD_SECONDS:
-            raise InputError(f"the crossfade must be 0.5 to 50 ms, found {self.crossfade_seconds * 1000:g} ms")
-        names = [name for group in self.groups for name in group]
-        if len(set(names)) != len(names):
-            raise InputError(f"a channel may be in one group only, found {self.groups}")
+            raise InputError(f"the crossfade must be 0.5 to 50 ms, found {seconds_to_ms(self.crossfade_seconds):g} ms")
+        _check_in_one_group(self.groups)
 
 
 @dataclass(frozen=True)
@@ -196,14 +195,15 @@ def channel_groups(splice: SpliceSettings, channels: Sequence[str]) -> tuple[tup
     """The groups of channels that are cut together; those that the settings do not name form the last.
 
     Raises:
-        InputError: The settings group a channel that is not there.
+        InputError: The settings group a channel that is not there, or one twice.
     """
-    named = [name for group in splice.groups for name in group]
-    unknown = [name for name in named if name not in channels]
-    if unknown:
-        raise InputError(f"no channel is called {unknown[0]!r}; the channels are {', '.join(channels)}")
+    groups = tuple(
+        tuple(name for given in group for name in channels_called(given, channels)) for group in splice.groups
+    )
+    _check_in_one_group(groups)
+    named = {name for group in groups for name in group}
     rest = tuple(name for name in channels if name not in named)
-    return (*splice.groups, rest) if rest else splice.groups
+    return (*groups, rest) if rest else groups
 
 
 def segments(moves: Sequence[Move]) -> list[tuple[Move, ...]]:
@@ -248,6 +248,22 @@ def cut_list(plan: EditPlan, group: Sequence[str]) -> list[Cut]:
     return cuts
 
 
+def landed_samples(plan: EditPlan) -> list[int]:
+    """Where every hit of a plan sounds on its own channel, [moves]; hits of one segment keep their spacing.
+
+    Raises:
+        InputError: As for :func:`cut_list`.
+    """
+    landed = [move.onset_samples for move in plan.moves]
+    for group in channel_groups(plan.splice, plan.take.channels):
+        cuts = zip(cut_list(plan, group), segments(plan.moves), strict=True)
+        shifts = [cut.shift_samples for cut, segment in cuts for _ in segment]
+        for number, move in enumerate(plan.moves):
+            if move.channel in group:
+                landed[number] += shifts[number]
+    return landed
+
+
 def cut_before(
     segment: Sequence[Move], group: Sequence[str], previous: Cut | None, splice: SpliceSettings, sample_rate: int
 ) -> Cut:
@@ -290,6 +306,13 @@ def _check_move(move: Move, facts: TakeFacts) -> None:
     if move.channel not in facts.channels:
         known = ", ".join(facts.channels)
         raise InputError(f"the {_place(move, facts)} names the channel {move.channel!r}; the channels are {known}")
+    for what, value in (("velocity", move.velocity), ("confidence", move.confidence)):
+        if not 0.0 <= value <= 1.0:
+            raise InputError(f"the {_place(move, facts)} has a {what} of {value:g}; it must lie between 0 and 1")
+    if move.line_beats is not None and not isfinite(move.line_beats):
+        raise InputError(
+            f"the {_place(move, facts)} has line_beats {move.line_beats}; give a beat, or null to leave it"
+        )
     if not 0 <= move.onset_samples < facts.samples:
         raise InputError(f"the {_place(move, facts)} lies outside the take of {_length(facts):.3f} s")
     if not 0 <= move.destination_samples < facts.samples:
@@ -297,6 +320,13 @@ def _check_move(move: Move, facts: TakeFacts) -> None:
         raise InputError(
             f"the {_place(move, facts)} would go to {goal:.4f} s, outside the take of {_length(facts):.3f} s"
         )
+
+
+def _check_in_one_group(groups: Sequence[Sequence[str]]) -> None:
+    names = [name for group in groups for name in group]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"a channel may be in one group only, {twice!r} is named twice")
 
 
 def _place(move: Move, facts: TakeFacts) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from beatnet_align.audio_files import OpenTake, open_take
 from beatnet_align.collection import OnsetSettings, find_hits
-from beatnet_align.edit_plan import DOUBTFUL, EditPlan, Fill, SpliceSettings, TakeFacts, channel_groups, validate
+from beatnet_align.edit_plan import DOUBTFUL, EditPlan, Fill, Flag, SpliceSettings, TakeFacts, channel_groups, validate
 from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid, parse_grid
 from beatnet_align.groove import GrooveTemplate
@@ -19,7 +19,7 @@ from beatnet_align.splice import render, render_whole
 from beatnet_align.stem_writer import check_out_dir, write_stems
 from beatnet_align.take import Audio, Take, take_from_array
 from beatnet_align.tempo_map import TempoMap
-from beatnet_align.tempo_source import TempoRequest, resolve_tempo
+from beatnet_align.tempo_source import TempoRequest, estimated_tempo, told_tempo
 
 EDITS_NAME = "edits.json"
 ENGINES = ("onset-quantise",)
@@ -48,11 +48,11 @@ class BeatDetective:
         bars: First and last bar to edit, from 1; None for all.
         sensitivity: 0 to 1, of hit finding.
         merge_window_seconds: Up to 12 ms; what is heard closer together may be one strike.
-        triggers: Names of the channels that may trigger; None for all.
+        triggers: Names of the channels or stems that may trigger; None for all.
         pad_seconds: How long before an attack to cut.
         crossfade_seconds: Of each join, in front of the attack.
         fill: What sounds in gaps.
-        groups: Channel names that are cut together; none for all together.
+        groups: Names of channels or stems that are cut together; none for all together.
 
     Example:
         >>> effect = BeatDetective(grid="1/16", strength=0.9)
@@ -113,10 +113,12 @@ class BeatDetective:
             InputError: A named channel does not exist, or the tempo cannot be used.
         """
         channel_groups(self.splicing, [channel.name for channel in take.channels])
+        request = tempo or TempoRequest()
+        told = told_tempo(request, take)  # before the long work, so that what cannot be used is told at once
         hits = find_hits(take, self.listening, lambda samples: progress("finding hits", samples, take.samples))
         if not hits:
             return self._empty_plan(take)
-        tempo_map, notes = resolve_tempo(tempo or TempoRequest(), take, hits)
+        tempo_map, notes = told or estimated_tempo(request, take, hits)
         moves = quantise(hits, take, tempo_map, self.lines, self.rules, self.splicing)
         plan = EditPlan(TakeFacts.of(take), moves, tempo_map, self.lines, ENGINES[0], self.splicing, notes)
         validate(plan, take)
@@ -246,10 +248,11 @@ def _padding(opened: OpenTake) -> tuple[str, ...]:
 
 
 def _doubts(plan: EditPlan) -> tuple[str, ...]:
-    doubtful = sum(1 for move in plan.moves if DOUBTFUL.intersection(move.flags))
+    edited = [move for move in plan.moves if Flag.OUTSIDE_BARS not in move.flags]
+    doubtful = sum(1 for move in edited if DOUBTFUL.intersection(move.flags))
     if not doubtful:
         return ()
-    return (f"{doubtful} of {len(plan.moves)} hits are flagged as doubtful in {EDITS_NAME}",)
+    return (f"{doubtful} of {len(edited)} hits are flagged as doubtful in {EDITS_NAME}",)
 
 
 def _why_no_hits(take: Take, path: Path) -> str:

@@ -35,7 +35,7 @@ class Grid:
             division_step_beats(division)
         if not MIN_SWING <= self.swing <= MAX_SWING:
             raise InputError(
-                f"swing must be {MIN_SWING} (straight) to {MAX_SWING}, as a fraction of the pair, found {self.swing}"
+                f"swing must be {MIN_SWING} to {MAX_SWING} (50 to 75 %, straight to dotted), found {self.swing}"
             )
         if self.swing == MIN_SWING:
             return
@@ -47,7 +47,9 @@ class Grid:
         if len(set(self.divisions)) > 1:
             raise InputError(f"swing needs a single division to know its pairs, found {'+'.join(self.divisions)}")
         if self.template is not None:
-            raise InputError(f"the groove template {self.template.name!r} carries its own swing: leave swing at 0.5")
+            raise InputError(
+                f"the groove template {self.template.name!r} carries its own swing: leave swing at 0.5 (50 %)"
+            )
 
     @property
     def name(self) -> str:

@@ -74,8 +74,9 @@ MIN_OWN_ENERGY = 0.5
 LOST_BELOW_CORRELATION = 0.5
 SURE_FROM_CORRELATION = 0.8
 HEARD_FROM_RISE_DB = 6.0
-PHASE_LOCKED_SAMPLES = 1
 """A channel that finds the hit less surely, or hardly hears it, says nothing about phase."""
+
+PHASE_LOCKED_SAMPLES = 1
 
 
 def validate(take: Take, output: Take, target: Take, hits: Sequence[ReferenceHit]) -> None:

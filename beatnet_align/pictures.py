@@ -112,10 +112,12 @@ def before_after(
 
 
 def _write(figure: "Figure", path: Path) -> None:
+    partial = path.with_name(f".{path.name}.partial")
     try:
-        figure.savefig(path, format="png")
+        figure.savefig(partial, format="png")
+        partial.replace(path)
     except OSError as error:
-        path.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
         raise OutputError(f"cannot write the picture {path}: {error.strerror}; choose another place") from error
 
 

@@ -21,7 +21,7 @@ from beatnet_align.grid import Grid
 from beatnet_align.hits import Hit
 from beatnet_align.take import Take
 from beatnet_align.tempo_map import TempoMap
-from beatnet_align.units import FloatArray, samples_to_seconds, seconds_to_samples
+from beatnet_align.units import FloatArray, samples_to_seconds, seconds_to_ms, seconds_to_samples
 
 FAR_SHARE = 0.35
 """Further than this share of a grid step from its line, a hit is doubtful."""
@@ -65,9 +65,11 @@ class QuantiseSettings:
         if not 0.0 <= self.strength <= 1.0:
             raise InputError(f"strength must lie between 0 and 1 (0 to 100 %), found {self.strength}")
         if not self.exclude_within_seconds >= 0.0:
-            raise InputError(f"exclude-within must not be negative, found {self.exclude_within_seconds * 1000:g} ms")
+            raise InputError(
+                f"exclude-within must not be negative, found {seconds_to_ms(self.exclude_within_seconds):g} ms"
+            )
         if self.max_move_seconds is not None and not self.max_move_seconds > 0.0:
-            raise InputError(f"the maximum move must be over 0, found {self.max_move_seconds * 1000:g} ms")
+            raise InputError(f"the maximum move must be over 0, found {seconds_to_ms(self.max_move_seconds):g} ms")
         if self.bars is not None and self.bars[0] > self.bars[1]:
             raise InputError(f"the bar range ends before it starts: {self.bars[0]}-{self.bars[1]}")
 

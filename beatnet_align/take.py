@@ -101,6 +101,28 @@ class Take:
         return padded
 
 
+def channels_called(name: str, channels: Sequence[str]) -> tuple[str, ...]:
+    """The channels that a name means: the one called so, or all of the stem called so.
+
+    Args:
+        name: What a user wrote.
+        channels: The names in the take.
+
+    Raises:
+        InputError: There is none.
+
+    Example:
+        >>> channels_called("OH", ["Kick", "OH.L", "OH.R"])
+        ('OH.L', 'OH.R')
+    """
+    if name in channels:
+        return (name,)
+    of_stem = tuple(channel for channel in channels if channel.rpartition(".")[0] == name != "")
+    if not of_stem:
+        raise InputError(f"no channel is called {name!r}; the channels are {', '.join(channels)}")
+    return of_stem
+
+
 def take_from_array(
     audio: Audio,
     sample_rate: int,

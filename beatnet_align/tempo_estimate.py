@@ -13,7 +13,7 @@ import numpy.typing as npt
 from beatnet_align.errors import InputError
 from beatnet_align.hits import Hit, Piece
 from beatnet_align.tempo_map import MAX_BPM, MIN_BPM, TempoMap
-from beatnet_align.units import FloatArray
+from beatnet_align.units import FloatArray, samples_to_seconds
 
 PRIOR_BPM, PRIOR_OCTAVES = 100.0, 0.6  # gave the fewest octave errors on the beats of the Groove MIDI Dataset
 HINT_TOLERANCE = 0.04
@@ -121,7 +121,7 @@ def _read_hits(hits: Sequence[Hit], sample_rate: int) -> _Onsets:
         return strengths * np.array([piece in chosen for piece in pieces], np.float64)
 
     importance = np.array([_PIECE_WEIGHTS.get(piece, _OTHER_WEIGHT) for piece in pieces])
-    seconds = np.array([hit.onset_samples / sample_rate for hit in ordered])
+    seconds = np.array([samples_to_seconds(hit.onset_samples, sample_rate) for hit in ordered])
     return _Onsets(seconds, strengths * importance, of(_KICK), of(_SNARE), of(_CRASHES))
 
 

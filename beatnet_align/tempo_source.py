@@ -8,7 +8,10 @@ from beatnet_align.errors import InputError
 from beatnet_align.hits import Hit
 from beatnet_align.roles import Role
 from beatnet_align.take import Audio, AudioSource, Take
-from beatnet_align.tempo_map import TempoMap
+from beatnet_align.tempo_map import TempoChange, TempoMap
+
+Tempo = tuple[TempoMap, tuple[str, ...]]
+"""A map, and sentences that say what was assumed or should not be trusted."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +46,15 @@ class TempoRequest:
             )
             if value is not None
         ]
+        if self.bpm is not None:
+            TempoChange(0.0, self.bpm)  # checks the range
         if len(given) > 1:
             raise InputError(f"the tempo has to come from one place, found {' and '.join(given)}")
         if self.first_beat_seconds is not None and (self.click or self.tempo_map):
             raise InputError("a click track or a finished tempo map says itself where the first beat is")
 
 
-def resolve_tempo(request: TempoRequest, take: Take, hits: Sequence[Hit]) -> tuple[TempoMap, tuple[str, ...]]:
+def resolve_tempo(request: TempoRequest, take: Take, hits: Sequence[Hit]) -> Tempo:
     """Find out the tempo of a take.
 
     Args:
@@ -64,30 +69,79 @@ def resolve_tempo(request: TempoRequest, take: Take, hits: Sequence[Hit]) -> tup
         InputError: A file cannot be used, the first beat lies behind the end of the take, or nothing is known and there
             are too few hits to estimate from.
     """
-    tempo_map, notes = _found(request, take, hits)
-    if tempo_map.first_beat_seconds >= take.seconds:
-        raise InputError(
-            f"the first beat is at {tempo_map.first_beat_seconds:.3f} s, but the take ends at {take.seconds:.3f} s; "
-            "give the time of bar 1 in seconds"
-        )
-    return tempo_map, notes
+    return told_tempo(request, take) or estimated_tempo(request, take, hits)
 
 
-def _found(request: TempoRequest, take: Take, hits: Sequence[Hit]) -> tuple[TempoMap, tuple[str, ...]]:
+def told_tempo(request: TempoRequest, take: Take) -> Tempo | None:
+    """The tempo as far as it needs no hits: told, or read from a file or a click channel.
+
+    Args:
+        request: What is known.
+        take: Gives the length, and a click channel if it has one.
+
+    Returns:
+        As :func:`resolve_tempo`; None where hits are needed.
+
+    Raises:
+        InputError: A file cannot be used, or the first beat lies behind the end of the take.
+    """
+    if request.first_beat_seconds is not None:
+        _check_first_beat(request.first_beat_seconds, take)
     if request.tempo_map is not None:
-        return request.tempo_map, ()
-    if request.midi is not None:
+        tempo: Tempo = (request.tempo_map, ())
+    elif request.midi is not None:
         from beatnet_align.midi import read_tempo_map  # noqa: PLC0415 - mido is slow to import
 
-        return read_tempo_map(request.midi, request.first_beat_seconds or 0.0), ()
-    if request.bpm is not None and request.first_beat_seconds is not None:
-        return TempoMap.constant(request.bpm, request.first_beat_seconds), ()
-    if request.bpm is None and (request.click is not None or _click_channel(take) is not None):
-        return _from_click(request, take)
-    return _estimated(request, take, hits)
+        tempo = (read_tempo_map(request.midi, request.first_beat_seconds or 0.0), ())
+    elif request.bpm is not None:
+        if request.first_beat_seconds is None:
+            return None
+        tempo = (TempoMap.constant(request.bpm, request.first_beat_seconds), ())
+    elif request.click is not None or _click_channel(take) is not None:
+        tempo = _from_click(request, take)
+    else:
+        return None
+    _check_first_beat(tempo[0].first_beat_seconds, take)
+    return tempo
 
 
-def _from_click(request: TempoRequest, take: Take) -> tuple[TempoMap, tuple[str, ...]]:
+def estimated_tempo(request: TempoRequest, take: Take, hits: Sequence[Hit]) -> Tempo:
+    """Estimate from the hits what is not told of a constant tempo.
+
+    Args:
+        request: Its tempo or its first beat are kept where given.
+        take: Gives rate and length.
+        hits: What to estimate from.
+
+    Returns:
+        As :func:`resolve_tempo`.
+
+    Raises:
+        InputError: There are too few hits to estimate from.
+    """
+    from beatnet_align.tempo_estimate import estimate_first_beat, estimate_tempo  # noqa: PLC0415
+
+    if request.bpm is not None:
+        estimate = estimate_first_beat(hits, take.sample_rate, request.bpm)
+    else:
+        estimate = estimate_tempo(hits, take.sample_rate)
+        if request.first_beat_seconds is not None:
+            bpm = float(estimate.tempo_map.tempi[0].bpm)
+            told = TempoMap.constant(bpm, request.first_beat_seconds)
+            return told, (f"assumed constant tempo {bpm:g} BPM", *estimate.warnings)
+    _check_first_beat(estimate.tempo_map.first_beat_seconds, take)
+    return estimate.tempo_map, (*estimate.assumptions, *estimate.warnings)
+
+
+def _check_first_beat(first_beat_seconds: float, take: Take) -> None:
+    if first_beat_seconds >= take.seconds:
+        raise InputError(
+            f"the first beat is at {first_beat_seconds:.3f} s, but the take ends at {take.seconds:.3f} s; "
+            "give the time of bar 1 in seconds"
+        )
+
+
+def _from_click(request: TempoRequest, take: Take) -> Tempo:
     from beatnet_align.click import tempo_map_from_click  # noqa: PLC0415 - few runs have a click
 
     channel = _click_channel(take)
@@ -99,25 +153,16 @@ def _from_click(request: TempoRequest, take: Take) -> tuple[TempoMap, tuple[str,
         note = f"followed the click in {request.click.name}"
     else:
         assert channel is not None  # the caller has seen one
+        if request.first_beat_seconds is not None:
+            raise InputError(
+                f"the click on channel {take.channels[channel].name!r} says itself where bar 1 begins; leave the first "
+                "beat out, or give a tempo in BPM to go by instead of the click"
+            )
         row = _Row(take, channel)
         click = Take("click", take.sample_rate, take.samples, (take.channels[channel],), row)
         tempo_map = tempo_map_from_click(click, request.clicks_per_beat)
         note = f"followed the click on channel {click.channels[0].name!r}"
     return tempo_map, (f"{note}: bar 1 begins at {tempo_map.first_beat_seconds:.3f} s",)
-
-
-def _estimated(request: TempoRequest, take: Take, hits: Sequence[Hit]) -> tuple[TempoMap, tuple[str, ...]]:
-    from beatnet_align.tempo_estimate import estimate_first_beat, estimate_tempo  # noqa: PLC0415
-
-    if request.bpm is not None:
-        estimate = estimate_first_beat(hits, take.sample_rate, request.bpm)
-    else:
-        estimate = estimate_tempo(hits, take.sample_rate)
-        if request.first_beat_seconds is not None:
-            bpm = float(estimate.tempo_map.tempi[0].bpm)
-            told = TempoMap.constant(bpm, request.first_beat_seconds)
-            return told, (f"assumed constant tempo {bpm:g} BPM", *estimate.warnings)
-    return estimate.tempo_map, (*estimate.assumptions, *estimate.warnings)
 
 
 def _click_channel(take: Take) -> int | None:

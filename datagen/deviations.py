@@ -26,7 +26,7 @@ def coloured_noise(
     Returns:
         Its values at ``at_beats``, and its largest magnitude over its whole length.
     """
-    length_beats = max(_PROCESS_MIN_BEATS, float(at_beats.max(initial=0.0)) + 1.0)
+    length_beats = max(_PROCESS_MIN_BEATS, float(at_beats.max(initial=0.0)))
     count = int(np.ceil(length_beats * _PROCESS_STEPS_PER_BEAT))
     cycles_per_beat = np.fft.rfftfreq(2 * count, 1.0 / _PROCESS_STEPS_PER_BEAT)
     amplitude = np.maximum(cycles_per_beat, 1.0 / slowest_beats) ** (-exponent / 2.0)

@@ -82,3 +82,20 @@ def _heard_through(matrix: Samples, strike: Strike) -> Strike:
     own = int(np.argmax(matrix[:, strike.own_microphone]))
     gain_db = 20.0 * np.log10(float(matrix[own, strike.own_microphone]))
     return replace(strike, audio=audio, own_microphone=own, loudness_db=strike.loudness_db + gain_db)
+
+
+def as_mono(kit: Kit) -> Kit:
+    """The kit as dry one-shots for a simulated array: each piece's own microphone, or the mean of a stereo mix."""
+    strikes = {
+        piece: tuple(tuple(_one_row(kit, strike) for strike in layer) for layer in layers)
+        for piece, layers in kit.strikes.items()
+    }
+    return replace(kit, microphones=MONO_MIX, is_multimicrophone=False, strikes=strikes)
+
+
+def _one_row(kit: Kit, strike: Strike) -> Strike:
+    own = strike.audio[strike.own_microphone : strike.own_microphone + 1]
+    row = own if kit.is_multimicrophone else strike.audio.mean(axis=0, keepdims=True)
+    row = np.ascontiguousarray(row, np.float32)
+    row.flags.writeable = False
+    return replace(strike, audio=row, own_microphone=0)

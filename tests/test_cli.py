@@ -38,7 +38,7 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
 def test_align_then_render_a_corrected_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     assert main(["align", str(TAKE), "-o", str(out), *TEMPO, "--grid", "1/16"]) == 0
-    assert "hits aligned" in capsys.readouterr().out
+    assert "hits moved, by" in capsys.readouterr().out
     assert main(["render", str(TAKE), str(out / "edits.json"), "-o", str(tmp_path / "again")]) == 0
     assert (tmp_path / "again" / "kick.flac").read_bytes() == (out / "kick.flac").read_bytes()
 
@@ -105,6 +105,8 @@ def test_demo_writes_stems_figures_and_a_picture(
         (["align", "TAKE", "-o", "out", "--grid", "1/8T", "--swing", "60"], "swing"),
         (["align", "TAKE", "-o", "out", "--bars", "five"], "--bars"),
         (["align", "TAKE", "-o", "out", "--bars", "9-2"], "9-2"),
+        (["align", "TAKE", "-o", "out", "--bars", "9-"], "--bars"),
+        (["align", "TAKE", "-o", "out", "--groove", "TAKE", "--grid", "1/16+1/8T"], "1/16+1/8T"),
         (["align", "TAKE", "-o", "out", "--role", "tuba=kick"], "tuba"),
         (["align", "TAKE", "-o", "out", "--role", "kick=tuba"], "tuba"),
         (["align", "TAKE", "-o", "out", "--trigger", "tuba"], "tuba"),
@@ -151,6 +153,38 @@ def test_bad_input_ends_in_one_line(
     assert printed.out == ""
     assert not (tmp_path / "out").exists()
     assert set(TAKE.iterdir()) == before
+
+
+def test_bars_that_the_take_does_not_have_move_nothing_and_that_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["align", str(TAKE), "-o", str(tmp_path / "out"), *TEMPO, "--bars", "90-99"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.startswith("0 of 65 hits moved; ")
+    assert printed.err == ""
+
+
+def test_stems_may_be_named_where_channels_are_meant(tmp_path: Path) -> None:
+    channels, stem = tmp_path / "channels", tmp_path / "stem"
+    for out, group in ((channels, "overheads.L,overheads.R"), (stem, "overheads")):
+        assert main(["align", str(TAKE), "-o", str(out), *TEMPO, "--group", group]) == 0
+    assert (channels / "overheads.flac").read_bytes() == (stem / "overheads.flac").read_bytes()
+
+
+def test_silence_has_no_hits_and_that_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sf.write(tmp_path / "silent.wav", np.zeros(44_100), 44_100)
+    assert main(["detect", str(tmp_path / "silent.wav"), "--json"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out) == {"hits": []}
+    assert "no hits" in printed.err
+
+
+def test_compare_replaces_no_picture_without_force(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "before_after.png").write_text("mine")
+    assert main(["compare", str(TAKE), "-o", str(tmp_path), *TEMPO]) == 2
+    assert "--force" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["before_after.png"]
+    assert (tmp_path / "before_after.png").read_text() == "mine"
 
 
 def test_nothing_is_overwritten_without_force(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

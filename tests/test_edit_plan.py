@@ -14,6 +14,7 @@ from beatnet_align.edit_plan import (
     TakeFacts,
     channel_groups,
     cut_list,
+    landed_samples,
     segments,
     validate,
 )
@@ -139,6 +140,32 @@ def test_channels_in_no_group_form_the_last() -> None:
     assert channel_groups(SpliceSettings(), CHANNELS) == (CHANNELS,)
     assert channel_groups(SpliceSettings(groups=(("snare",),)), CHANNELS) == (("snare",), ("kick", "overhead"))
     assert channel_groups(SpliceSettings(groups=(CHANNELS,)), CHANNELS) == (CHANNELS,)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "what"),
+    [
+        ({"velocity": 1.5}, "velocity"),
+        ({"confidence": float("nan")}, "confidence"),
+        ({"line_beats": float("nan")}, "beat"),
+    ],
+)
+def test_figures_of_a_move_lie_in_their_range(wrong: dict[str, float], what: str) -> None:
+    spoilt = replace(move(2_000, 2_100, 0.5), **wrong)  # type: ignore[arg-type] # wrong on purpose
+    assert what in refusal(plan_of(spoilt))
+
+
+def test_a_group_may_name_a_stem() -> None:
+    channels = ("kick", "oh.L", "oh.R")
+    assert channel_groups(SpliceSettings(groups=(("oh",),)), channels) == (("oh.L", "oh.R"), ("kick",))
+    with pytest.raises(InputError, match=r"'oh\.L' is named twice"):
+        channel_groups(SpliceSettings(groups=(("oh",), ("oh.L",))), channels)
+
+
+def test_every_hit_lands_with_the_group_of_its_own_channel() -> None:
+    pair = move(2_000, 2_100, 0.5), move(2_040, 2_100, 0.5, leads=False, channel="snare")
+    assert landed_samples(plan_of(*pair)) == [2_100, 2_140]
+    assert landed_samples(plan_of(*pair, splice=SpliceSettings(groups=(("snare",),)))) == [2_100, 2_100]
 
 
 def test_groups_name_channels_of_the_take_once() -> None:

@@ -1,6 +1,8 @@
 """Human timing: what is drawn is what is played, targets stay on the grid, and hands can play the result."""
 
 from dataclasses import fields, replace
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,7 +92,7 @@ def test_hands_can_play_it(seed: int, timing: HumanTiming) -> None:
         for key in ("performed_seconds", "target_seconds"):
             own = [stroke for stroke in performance.strokes if stroke.piece == piece]
             own.sort(key=lambda stroke, key=key: getattr(stroke, key))  # type: ignore[misc]
-            for before, after in zip(own, own[1:], strict=False):
+            for before, after in pairwise(own):
                 least = 0.010 if before.ornament or after.ornament else 0.020
                 assert getattr(after, key) - getattr(before, key) >= least - TINY_SECONDS
         order = [stroke.score_beats for stroke in performance.strokes if stroke.piece == piece]
@@ -123,9 +125,7 @@ def test_a_drum_leads_before_a_hat_that_is_not_twice_as_loud() -> None:
 def test_real_deviations_are_scaled(scale: float, seed: int) -> None:
     real = np.random.default_rng(seed).normal(0.0, 0.02, 128)
     score = steady(Piece.SNARE)
-    notes = tuple(
-        replace(note, deviation_seconds=float(one)) for note, one in zip(score.notes, real, strict=True)
-    )
+    notes = tuple(replace(note, deviation_seconds=float(one)) for note, one in zip(score.notes, real, strict=True))
     performance = play(replace(score, notes=notes), real_probability=1.0, real_scale=(scale, scale))
     np.testing.assert_allclose(deviations(performance), scale * real, atol=1e-9)
 
@@ -153,7 +153,7 @@ def test_line_jitter_is_shared_and_limb_jitter_is_not() -> None:
     shared = deviations(play(score, line_jitter_seconds=(0.01, 0.01))).reshape(-1, 2)
     np.testing.assert_allclose(shared[:, 0], shared[:, 1], atol=1e-9)
     own = deviations(play(score, limb_jitter_seconds=(0.01, 0.01))).reshape(-1, 2)
-    assert abs(np.corrcoef(own.T)[0, 1]) < 0.3
+    assert abs(float(np.mean(own[:, 0] * own[:, 1]))) < 0.3 * 0.01**2
 
 
 @given(x=st.floats(0.0, 0.05), seed=seeds)
@@ -184,7 +184,11 @@ def test_limbs_are_early_or_late_by_their_bias(bias: float) -> None:
 
 
 def test_a_player_at_another_tempo_runs_away_up_to_the_limit() -> None:
-    drawn = {"tempo_change_probability": 1.0, "tempo_error": (0.001, 0.001), "tempo_limit_seconds": (0.1, 0.1)}
+    drawn: dict[str, Any] = {
+        "tempo_change_probability": 1.0,
+        "tempo_error": (0.001, 0.001),
+        "tempo_limit_seconds": (0.1, 0.1),
+    }
     played = deviations(play(steady(Piece.SNARE), **drawn))
     np.testing.assert_allclose(played, -0.001 * np.arange(128) * 0.3, atol=1e-9)
     played = deviations(play(steady(Piece.SNARE), **{**drawn, "tempo_error": (0.05, 0.05)}))
@@ -227,7 +231,7 @@ def test_strokes_are_dropped_and_doubled_as_often_as_said() -> None:
     doubled = play(score, doubled_share=(0.1, 0.1))
     extra = [stroke for stroke in doubled.strokes if stroke.ornament]
     assert len(extra) == pytest.approx(0.1 * 1024, rel=0.3)
-    assert all(0.02 < stroke.target_seconds % 0.3 < 0.12 for stroke in extra)
+    assert all(0.02 < (stroke.target_seconds - 1.0) % 0.3 < 0.12 for stroke in extra)
 
 
 def test_something_is_always_played() -> None:

@@ -13,7 +13,7 @@ from beatnet_align.errors import InputError
 from beatnet_align.groove_source import read_groove
 from beatnet_align.take import Take, take_from_array
 from beatnet_align.tempo_map import TempoMap
-from beatnet_align.tempo_source import TempoRequest, resolve_tempo
+from beatnet_align.tempo_source import TempoRequest, resolve_tempo, told_tempo
 
 RATE = 44_100
 
@@ -76,9 +76,33 @@ def test_only_one_source_may_be_named() -> None:
         TempoRequest(click=Path("a.wav"), first_beat_seconds=1.0)
 
 
+def test_a_click_channel_and_a_first_beat_contradict_each_other() -> None:
+    take = take_from_array(click(120.0, 8.0, 0.5)[None], RATE, ["click"])
+    with pytest.raises(InputError, match="leave the first beat out"):
+        resolve_tempo(TempoRequest(first_beat_seconds=1.0), take, [])
+    assert resolve_tempo(TempoRequest(bpm=96.0, first_beat_seconds=1.0), take, [])[0].bpm_at(0.0) == 96.0
+
+
+def test_what_cannot_be_used_is_told_before_hits_are_looked_for(demo_take: Take) -> None:
+    with pytest.raises(InputError, match="out of range"):
+        TempoRequest(bpm=1000.0)
+    with pytest.raises(InputError, match="ends at"):
+        told_tempo(TempoRequest(first_beat_seconds=60.0), demo_take)
+    assert told_tempo(TempoRequest(bpm=100.0), demo_take) is None
+
+
 def test_a_first_beat_behind_the_end_is_refused(demo_take: Take) -> None:
     with pytest.raises(InputError, match="ends at"):
         resolve_tempo(TempoRequest(bpm=100, first_beat_seconds=60.0), demo_take, [])
+
+
+def test_a_groove_is_measured_on_one_kind_of_lines() -> None:
+    with pytest.raises(InputError, match="one kind of lines"):
+        read_groove(demo_folder() / "target", "1/16+1/8T")
+    assert (
+        read_groove(demo_folder() / "target", "1/8t", TempoRequest(bpm=112.0, first_beat_seconds=0.5)).division
+        == "1/8T"
+    )
 
 
 def test_a_groove_can_come_from_a_take() -> None:

@@ -1,0 +1,82 @@
+"""Paste strikes on performed and on target times: the same strikes, twice."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from beatnet_align.hits import Piece
+from datagen.hearing import Heard
+from datagen.performance import Stroke
+
+Float32Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """One stroke with its sound and its places.
+
+    Attributes:
+        stroke: What is played.
+        heard: What the channels hear of it.
+        gain: On all of them.
+        performed_samples, target_samples: Onset on the reference channel in take and target, exact.
+    """
+
+    stroke: Stroke
+    heard: Heard
+    gain: float
+    performed_samples: int
+    target_samples: int
+
+    def onset_samples(self, performed: bool) -> int:
+        """Onset in the take or in the target."""
+        return self.performed_samples if performed else self.target_samples
+
+
+@dataclass(frozen=True, eq=False)
+class Rendered:
+    """Both versions before anything is recorded.
+
+    Attributes:
+        take, target: [channels, samples].
+        pieces: Of the images.
+        take_images, target_images: [pieces, channels, samples]; no pieces where none were asked for.
+    """
+
+    take: Float32Array
+    target: Float32Array
+    pieces: tuple[Piece, ...]
+    take_images: Float32Array
+    target_images: Float32Array
+
+
+def render(placements: Sequence[Placement], channels: int, samples: int, *, images: bool) -> Rendered:
+    """Add up all strokes, summing where they overlap.
+
+    Args:
+        placements: In any order.
+        channels: Rows of the audio.
+        samples: Length.
+        images: Whether to keep a layer a piece.
+    """
+    pieces = tuple(sorted({placement.stroke.piece for placement in placements})) if images else ()
+    versions: list[tuple[Float32Array, Float32Array]] = []
+    for performed in (True, False):
+        layers = np.zeros((len(pieces), channels, samples), np.float32)
+        whole = np.zeros((channels, samples), np.float32)
+        for placement in placements:
+            into = layers[pieces.index(placement.stroke.piece)] if images else whole
+            _add(into, placement, placement.onset_samples(performed))
+        versions.append((layers.sum(axis=0) if images else whole, layers))
+    (take, take_images), (target, target_images) = versions
+    return Rendered(take, target, pieces, take_images, target_images)
+
+
+def _add(into: Float32Array, placement: Placement, onset_samples: int) -> None:
+    audio = placement.heard.audio
+    start = onset_samples - placement.heard.onset_samples
+    first, last = max(0, start), min(into.shape[1], start + audio.shape[1])
+    if first < last:
+        into[:, first:last] += np.float32(placement.gain) * audio[:, first - start : last - start]
