@@ -13,7 +13,7 @@ help:
 	@echo "make clean  remove environments and results"
 
 demo: $(VENV)/effect.installed
-	$(VENV)/bin/beatnet-align demo
+	$(VENV)/bin/beatnet-align demo --force
 
 test: $(VENV)/lab.installed
 	$(VENV)/bin/python -m pytest
@@ -29,7 +29,7 @@ wheel: $(VENV)/lab.installed
 	$(VENV)/bin/python -m build --wheel --outdir dist .
 	$(PYTHON) -m venv .venv-wheel
 	.venv-wheel/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl
-	cd .venv-wheel && bin/beatnet-align demo
+	cd .venv-wheel && bin/beatnet-align demo --force
 
 $(VENV)/pip.installed:
 	$(PYTHON) -m venv $(VENV)

@@ -6,10 +6,10 @@ from enum import StrEnum
 from pathlib import Path
 
 from beatnet_align.errors import InputError
-from datagen.layouts import MAX_MICROPHONES
-from datagen.recording_ranges import RecordingRanges
-from datagen.rooms import RoomRanges
-from datagen.timing import AS_PLAYED, EXACT, HARD, HUMAN, UNIFORM_JITTER, HumanTiming
+from datagen.played.timing import AS_PLAYED, EXACT, HARD, HUMAN, UNIFORM_JITTER, HumanTiming
+from datagen.recorded.layouts import MAX_MICROPHONES
+from datagen.recorded.recording_ranges import RecordingRanges
+from datagen.recorded.rooms import RoomRanges
 
 SYNTHESISED = "synth"
 """Kits of this name followed by a number, such as synth7, are made from that seed and need no files."""

@@ -17,21 +17,21 @@ from beatnet_align.hits import Piece
 from beatnet_align.take import Channel
 from beatnet_align.tempo_map import TempoMap
 from beatnet_align.units import seconds_to_samples
-from datagen.channel_names import draw_channels
 from datagen.conditioning import metronome
 from datagen.config import SYNTHESISED, DatasetConfig, Sources, Split
-from datagen.grooves import GrooveCollection, load_grooves
 from datagen.hearing import ArrayHearing, Channels, Hearing, KitHearing
-from datagen.kit_merge import as_mono
-from datagen.kits import Kit, load_kit, merge_kits
-from datagen.microphones import ArrayRenderer, draw_array
-from datagen.patterns import Patterns
-from datagen.performance import Performance, Stroke, perform
-from datagen.recording import CLEAN, Recording, draw_recording
+from datagen.kits.loading import Kit, load_kit, merge_kits
+from datagen.kits.merging import as_mono
+from datagen.kits.synth_pieces import synthesise_kit
+from datagen.played.grooves import GrooveCollection, load_grooves
+from datagen.played.patterns import Patterns
+from datagen.played.performance import Performance, Stroke, perform
+from datagen.played.score import Score
+from datagen.recorded.channel_names import draw_channels
+from datagen.recorded.microphones import ArrayRenderer, draw_array
+from datagen.recorded.recording import CLEAN, Recording, draw_recording
+from datagen.recorded.rooms import draw_room
 from datagen.rendering import Placement, Rendered, render
-from datagen.rooms import draw_room
-from datagen.score import Score
-from datagen.synth_pieces import synthesise_kit
 from datagen.truth import hits_truth
 
 Float32Array = npt.NDArray[np.float32]

@@ -11,9 +11,9 @@ from beatnet_align.hits import Piece
 from beatnet_align.roles import guess_role
 from beatnet_align.take import Channel
 from beatnet_align.units import seconds_to_samples
-from datagen.kits import Kit, Strike
-from datagen.microphones import ArrayRenderer
-from datagen.synth_kit import onset_in_strike
+from datagen.kits.loading import Kit, Strike
+from datagen.kits.synth_kit import onset_in_strike
+from datagen.recorded.microphones import ArrayRenderer
 
 Float32Array = npt.NDArray[np.float32]
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from beatnet_align.hits import Piece
 from datagen.hearing import Heard
-from datagen.performance import Stroke
+from datagen.played.performance import Stroke
 
 Float32Array = npt.NDArray[np.float32]
 

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from beatnet_align.units import seconds_to_samples
-from datagen.performance import Performance
-from datagen.recording import Recording
+from datagen.played.performance import Performance
+from datagen.recorded.recording import Recording
 from datagen.rendering import Placement, Rendered
 
 OWN_BEFORE_SECONDS, OWN_AFTER_SECONDS = 0.005, 0.030

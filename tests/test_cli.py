@@ -81,7 +81,8 @@ def test_demo_writes_stems_figures_and_a_picture(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["demo"]) == 0
-    assert main(["demo"]) == 0  # it may be run again
+    assert main(["demo"]) == 2  # nothing is overwritten unasked
+    assert main(["demo", "--force"]) == 0
     assert "onset-quantise" in capsys.readouterr().out
     assert (tmp_path / "beatnet-demo" / "before_after.png").exists()
     assert (tmp_path / "beatnet-demo" / "onset-quantise" / "snare_top.flac").exists()
@@ -200,7 +201,8 @@ def test_nothing_is_overwritten_without_force(tmp_path: Path, capsys: pytest.Cap
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
-def test_a_killed_run_leaves_no_final_name_and_can_be_repeated(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_run_leaves_no_final_name_and_can_be_repeated(tmp_path: Path, how: signal.Signals) -> None:
     rng = np.random.default_rng(0)
     (tmp_path / "take").mkdir()
     clicks = np.zeros(44_100 * 60, np.float32)
@@ -212,10 +214,12 @@ def test_a_killed_run_leaves_no_final_name_and_can_be_repeated(tmp_path: Path) -
     deadline = time.perf_counter() + 60
     while not list(tmp_path.glob("out/.*.partial")) and process.poll() is None and time.perf_counter() < deadline:
         time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
+    process.send_signal(how)
     killed = process.wait() != 0
     final = [path for path in tmp_path.glob("out/*") if not path.name.startswith(".")]
     assert not final or not killed
+    if how is signal.SIGTERM and killed:
+        assert not (tmp_path / "out").exists()
     assert subprocess.run([*command, "--force"], cwd=tmp_path, check=False).returncode == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "edits.json",

@@ -11,9 +11,9 @@ import soundfile as sf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datagen.demo_room import CHANNELS, STEMS
-from datagen.demo_take import FOLDER, SAMPLE_RATE, DemoTake, Recording, make_demo_take, record, write_demo_take
-from datagen.synth_kit import HiHat, Kick, Snare, Tom, Voice, onset_in_strike, strike_peak
+from datagen.demo.room import CHANNELS, STEMS
+from datagen.demo.take import FOLDER, SAMPLE_RATE, DemoTake, Recording, make_demo_take, record, write_demo_take
+from datagen.kits.synth_kit import HiHat, Kick, Snare, Tom, Voice, onset_in_strike, strike_peak
 
 Samples = npt.NDArray[np.int16]
 VOICES: list[Voice] = [Kick(), Snare(), Tom(), HiHat(), HiHat(openness=0.9, closes_seconds=0.2), HiHat(openness=1.0)]

@@ -8,10 +8,16 @@ import pytest
 
 from beatnet_align.hits import Piece
 from beatnet_align.tempo_map import TempoMap
-from datagen.groove_statistics import comparison_table, draw_comparison, main, real_and_generated, timing_statistics
-from datagen.patterns import Patterns
-from datagen.performance import EXACT, HumanTiming, Performance, perform
-from datagen.score import Note, Score
+from datagen.played.groove_statistics import (
+    comparison_table,
+    draw_comparison,
+    main,
+    real_and_generated,
+    timing_statistics,
+)
+from datagen.played.patterns import Patterns
+from datagen.played.performance import EXACT, HumanTiming, Performance, perform
+from datagen.played.score import Note, Score
 
 GROOVES = Path(__file__).parents[2] / "shared" / "data" / "groove"
 needs_grooves = pytest.mark.skipif(not GROOVES.is_dir(), reason="needs the Groove MIDI Dataset in shared/data/groove")
@@ -59,7 +65,7 @@ def test_a_missing_folder_ends_in_one_line(tmp_path: Path, capsys: pytest.Captur
 
 @needs_grooves
 def test_human_timing_is_close_to_real_drummers(tmp_path: Path) -> None:
-    from datagen.grooves import load_grooves  # noqa: PLC0415
+    from datagen.played.grooves import load_grooves  # noqa: PLC0415
 
     rng = np.random.default_rng(3)
     grooves = load_grooves(GROOVES, "validation")

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from beatnet_align.errors import InputError
 from beatnet_align.hits import Piece
 from beatnet_align.tempo_map import TempoMap
-from datagen.drum_midi import PIECES, TD11_PIECES, PlayedNotes, read_drum_notes
-from datagen.groove_lines import find_lines
-from datagen.groove_windows import coarsest
-from datagen.grooves import GROOVE_LICENCE, load_grooves
-from datagen.performance import AS_PLAYED, perform
+from datagen.played.drum_midi import PIECES, TD11_PIECES, PlayedNotes, read_drum_notes
+from datagen.played.groove_lines import find_lines
+from datagen.played.groove_windows import coarsest
+from datagen.played.grooves import GROOVE_LICENCE, load_grooves
+from datagen.played.performance import AS_PLAYED, perform
 
 GROOVES = Path(__file__).parents[2] / "shared" / "data" / "groove"
 needs_grooves = pytest.mark.skipif(not GROOVES.is_dir(), reason="needs the Groove MIDI Dataset in shared/data/groove")

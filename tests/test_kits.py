@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from beatnet_align.errors import InputError
 from beatnet_align.hits import Piece
 from beatnet_align.onset_timing import smoothed_energy
-from datagen.kit_listing import guess_piece
-from datagen.kits import FALLBACK_PIECES, Kit, Strike, load_kit, merge_kits
-from datagen.own_microphone import own_microphone
-from datagen.strikes import make_strike, resample, velocity_layers
+from datagen.kits.listing import guess_piece
+from datagen.kits.loading import FALLBACK_PIECES, Kit, Strike, load_kit, merge_kits
+from datagen.kits.own_microphone import own_microphone
+from datagen.kits.strikes import make_strike, resample, velocity_layers
 
 SHARED_KITS = Path(__file__).parents[2] / "shared" / "data" / "kits"
 RATE = 44_100

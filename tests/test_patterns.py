@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from beatnet_align.errors import InputError
 from beatnet_align.hits import Piece
-from datagen.pattern_fills import FASTEST_STEP_SECONDS, fill
-from datagen.pattern_styles import STYLES
-from datagen.patterns import Patterns
-from datagen.performance import EXACT, perform
+from datagen.played.pattern_fills import FASTEST_STEP_SECONDS, fill
+from datagen.played.pattern_styles import STYLES
+from datagen.played.patterns import Patterns
+from datagen.played.performance import EXACT, perform
 
 seeds = st.integers(0, 100_000)
 styles = st.sampled_from(STYLES)

@@ -13,9 +13,9 @@ from beatnet_align.errors import InputError
 from beatnet_align.hits import Piece
 from beatnet_align.tempo_map import TempoMap
 from beatnet_align.units import FloatArray
-from datagen.deviations import coloured_noise, drift
-from datagen.patterns import Patterns
-from datagen.performance import (
+from datagen.played.deviations import coloured_noise, drift
+from datagen.played.patterns import Patterns
+from datagen.played.performance import (
     AS_PLAYED,
     EXACT,
     HARD,
@@ -26,8 +26,8 @@ from datagen.performance import (
     Stroke,
     perform,
 )
-from datagen.score import Note, Score
-from datagen.spacing import rising
+from datagen.played.score import Note, Score
+from datagen.played.spacing import rising
 
 seeds = st.integers(0, 10_000)
 presets = st.sampled_from([EXACT, AS_PLAYED, UNIFORM_JITTER, HUMAN, HARD])

@@ -9,16 +9,16 @@ import pytest
 from beatnet_align.errors import InputError
 from beatnet_align.roles import Role, guess_role
 from beatnet_align.take import Channel
-from datagen.channel_names import draw_channels
-from datagen.codecs import LossyCodec, RateRoundTrip
-from datagen.distractors import PedalNoise, Ticks
-from datagen.dynamics import Compressor, Converter, Overdrive
-from datagen.layouts import PLACEMENTS
-from datagen.leakage import INSTRUMENTS, OtherInstrument
-from datagen.preamps import Band, Bed, Equaliser, Level, LevelRide
-from datagen.recording import CLEAN, Recording, RecordingRanges, draw_recording
-from datagen.stage import CONTROL_SAMPLES, Float32Array, Moment, Stage, follow, looped
-from datagen.sympathy import SnareBuzz, TomRing
+from datagen.recorded.channel_names import draw_channels
+from datagen.recorded.codecs import LossyCodec, RateRoundTrip
+from datagen.recorded.distractors import PedalNoise, Ticks
+from datagen.recorded.dynamics import Compressor, Converter, Overdrive
+from datagen.recorded.layouts import PLACEMENTS
+from datagen.recorded.leakage import INSTRUMENTS, OtherInstrument
+from datagen.recorded.preamps import Band, Bed, Equaliser, Level, LevelRide
+from datagen.recorded.recording import CLEAN, Recording, RecordingRanges, draw_recording
+from datagen.recorded.stage import CONTROL_SAMPLES, Float32Array, Moment, Stage, follow, looped
+from datagen.recorded.sympathy import SnareBuzz, TomRing
 
 RATE = 44_100
 SAMPLES = 2 * RATE

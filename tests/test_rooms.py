@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from beatnet_align.errors import InputError
-from datagen.rooms import RT60_LIMITS_SECONDS, RoomRanges, draw_room
+from datagen.recorded.rooms import RT60_LIMITS_SECONDS, RoomRanges, draw_room
 
 RATE = 44_100
 

@@ -9,7 +9,7 @@ from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid
 from beatnet_align.hits import Piece
 from beatnet_align.tempo_map import TempoMap
-from datagen.score import Note, Score, swung_lines_beats
+from datagen.played.score import Note, Score, swung_lines_beats
 
 
 def score(*notes: Note) -> Score:

@@ -10,9 +10,9 @@ import soundfile as sf
 
 from beatnet_align.errors import InputError
 from beatnet_align.hits import Piece
-from datagen.kit_listing import HitParts
-from datagen.kits import load_kit
-from datagen.sfz import list_sfz
+from datagen.kits.listing import HitParts
+from datagen.kits.loading import load_kit
+from datagen.kits.sfz import list_sfz
 
 RATE = 44_100
 

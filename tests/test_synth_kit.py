@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from beatnet_align.hits import Piece
 from beatnet_align.onset_timing import smoothed_energy
 from beatnet_align.units import FloatArray
-from datagen.kits import Kit, Strike
-from datagen.synth_cymbals import CRASH, HIHAT_CLOSED, Cymbal, ringing
-from datagen.synth_kit import Voice, modes, strike_peak
-from datagen.synth_pieces import Sidestick, draw_voices, synthesise_kit
+from datagen.kits.loading import Kit, Strike
+from datagen.kits.synth_cymbals import CRASH, HIHAT_CLOSED, Cymbal, ringing
+from datagen.kits.synth_kit import Voice, modes, strike_peak
+from datagen.kits.synth_pieces import Sidestick, draw_voices, synthesise_kit
 
 RATE = 44_100
 DRUMS = (Piece.KICK, Piece.SNARE, Piece.TOM_HIGH, Piece.TOM_MID, Piece.TOM_FLOOR)

@@ -1,0 +1,181 @@
+"""The options of the command line: declared, and turned into settings. Heavy imports wait until they are read."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from beatnet_align.errors import InputError
+
+if TYPE_CHECKING:
+    from beatnet_align.effect import BeatDetective
+    from beatnet_align.groove import GrooveTemplate
+    from beatnet_align.roles import Role
+    from beatnet_align.tempo_source import TempoRequest
+
+
+def add_take(command: argparse.ArgumentParser) -> None:
+    """TAKE."""
+    command.add_argument(
+        "take", metavar="TAKE", type=Path, help="a folder of stems (WAV, AIFF, FLAC), or one multichannel file"
+    )
+
+
+def add_out(
+    command: argparse.ArgumentParser, *, required: bool = True, text: str = "folder for stems and edits.json"
+) -> None:
+    """-o and --force."""
+    command.add_argument("-o", "--out", metavar="OUT", type=Path, required=required, help=text)
+    command.add_argument("--force", action="store_true", help="replace files that are there")
+
+
+def add_tempo(command: argparse.ArgumentParser) -> None:
+    """Where the tempo comes from."""
+    group = command.add_argument_group("tempo (estimated from the hits where nothing is given)")
+    group.add_argument("--bpm", type=float, help="constant tempo, quarter notes a minute")
+    group.add_argument("--first-beat", metavar="SECONDS", type=float, help="when bar 1 begins")
+    group.add_argument("--tempo-map", metavar="FILE.mid", type=Path, help="MIDI file with tempo and signature changes")
+    group.add_argument("--click", metavar="FILE.wav", type=Path, help="recorded click that starts with the take")
+    group.add_argument("--clicks-per-beat", metavar="N", type=float, default=1.0, help="2 for an eighth-note click")
+
+
+def add_alignment(command: argparse.ArgumentParser) -> None:
+    """Who decides, and by which rules."""
+    group = command.add_argument_group("alignment")
+    group.add_argument(
+        "--engine", choices=["onset-quantise"], default="onset-quantise", help="who decides (%(default)s)"
+    )
+    group.add_argument(
+        "--grid",
+        default="1/16",
+        help="1/4, 1/8, 1/16, 1/32, triplets 1/4T, 1/8T, 1/16T, or several: 1/16+1/8T (%(default)s)",
+    )
+    group.add_argument("--swing", metavar="PERCENT", type=float, default=50.0, help="50 straight to 75 (%(default)g)")
+    group.add_argument(
+        "--groove", metavar="FILE", type=Path, help="follow the feel of a MIDI file, a saved template (.json) or a take"
+    )
+    group.add_argument("--groove-bpm", metavar="BPM", type=float, help="tempo of a --groove take")
+    group.add_argument("--groove-first-beat", metavar="SECONDS", type=float, help="bar 1 of a --groove take")
+    group.add_argument(
+        "--strength", metavar="PERCENT", type=float, default=100.0, help="0 leaves hits, 100 snaps (%(default)g)"
+    )
+    group.add_argument(
+        "--exclude-within", metavar="MS", type=float, default=0.0, help="leave hits this close to their line"
+    )
+    group.add_argument("--max-move", metavar="MS", type=float, help="leave and flag hits that would move further")
+    group.add_argument("--bars", metavar="FIRST-LAST", help="edit only these bars, counted from 1")
+
+
+def add_listening(command: argparse.ArgumentParser) -> None:
+    """What triggers hits, and which roles channels have."""
+    group = command.add_argument_group("hits")
+    group.add_argument(
+        "--role",
+        metavar="CHANNEL=ROLE",
+        action="append",
+        default=[],
+        help="say what a channel is where its name does not: kick, snare, tom, hihat, ride, cymbal, overhead, room, "
+        "click, other (repeatable)",
+    )
+    group.add_argument(
+        "--sensitivity", metavar="PERCENT", type=float, default=50.0, help="more finds softer hits (%(default)g)"
+    )
+    group.add_argument(
+        "--trigger", metavar="CHANNEL", action="append", help="let only this channel or stem trigger hits (repeatable)"
+    )
+    group.add_argument(
+        "--merge-window", metavar="MS", type=float, default=10.0, help="at most 12, so that flams survive (%(default)g)"
+    )
+
+
+def add_splicing(command: argparse.ArgumentParser) -> None:
+    """How to cut."""
+    group = command.add_argument_group("cutting")
+    group.add_argument(
+        "--pad", metavar="MS", type=float, default=5.0, help="cut this long before an attack (%(default)g)"
+    )
+    group.add_argument(
+        "--crossfade", metavar="MS", type=float, default=5.0, help="ends before the attack (%(default)g)"
+    )
+    group.add_argument(
+        "--fill",
+        choices=["auto", "extend", "stretch"],
+        default="auto",
+        help="in gaps run on into the tail, stretch it, or choose by length (%(default)s)",
+    )
+    group.add_argument(
+        "--group",
+        metavar="A,B,...",
+        action="append",
+        default=[],
+        help="cut these channels or stems together and apart from the rest (repeatable; default: all together)",
+    )
+
+
+def read_detective(arguments: argparse.Namespace) -> "BeatDetective":
+    """The effect that the options ask for; InputError where a value cannot be used."""
+    from beatnet_align.edit_plan import Fill  # noqa: PLC0415
+    from beatnet_align.effect import BeatDetective  # noqa: PLC0415
+    from beatnet_align.units import ms_to_seconds  # noqa: PLC0415
+
+    return BeatDetective(
+        grid=arguments.grid,
+        swing=arguments.swing / 100.0,
+        groove=_groove(arguments),
+        strength=arguments.strength / 100.0,
+        exclude_within_seconds=ms_to_seconds(arguments.exclude_within),
+        max_move_seconds=None if arguments.max_move is None else ms_to_seconds(arguments.max_move),
+        bars=_bars(arguments.bars),
+        sensitivity=arguments.sensitivity / 100.0,
+        merge_window_seconds=ms_to_seconds(arguments.merge_window),
+        triggers=tuple(arguments.trigger) if arguments.trigger else None,
+        pad_seconds=ms_to_seconds(arguments.pad),
+        crossfade_seconds=ms_to_seconds(arguments.crossfade),
+        fill=Fill(arguments.fill),
+        groups=tuple(tuple(name.strip() for name in group.split(",")) for group in arguments.group),
+    )
+
+
+def _groove(arguments: argparse.Namespace) -> "GrooveTemplate | None":
+    if arguments.groove is None:
+        return None
+    from beatnet_align.groove_source import read_groove  # noqa: PLC0415
+    from beatnet_align.tempo_source import TempoRequest  # noqa: PLC0415
+
+    tempo = TempoRequest(bpm=arguments.groove_bpm, first_beat_seconds=arguments.groove_first_beat)
+    return read_groove(arguments.groove, arguments.grid, tempo)
+
+
+def read_tempo(arguments: argparse.Namespace) -> "TempoRequest":
+    """What the options say of the tempo."""
+    from beatnet_align.tempo_source import TempoRequest  # noqa: PLC0415
+
+    return TempoRequest(
+        bpm=arguments.bpm,
+        first_beat_seconds=arguments.first_beat,
+        midi=arguments.tempo_map,
+        click=arguments.click,
+        clicks_per_beat=arguments.clicks_per_beat,
+    )
+
+
+def read_roles(arguments: argparse.Namespace) -> "dict[str, Role]":
+    """Roles by channel, from --role; InputError where one is malformed."""
+    from beatnet_align.roles import Role  # noqa: PLC0415
+
+    roles = {}
+    for text in arguments.role:
+        channel, _, name = text.rpartition("=")
+        if not channel or name not in set(Role):
+            raise InputError(f"--role wants CHANNEL=ROLE with one of {', '.join(Role)}; found {text!r}")
+        roles[channel] = Role(name)
+    return roles
+
+
+def _bars(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    first, dash, last = text.partition("-")
+    try:
+        return int(first), int(last if dash else first)
+    except ValueError as error:
+        raise InputError(f"--bars wants FIRST-LAST, such as 5-12; found {text!r}") from error

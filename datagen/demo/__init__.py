@@ -1,0 +1,1 @@
+"""The take that ships with the effect."""

@@ -1,0 +1,1 @@
+"""How it is recorded: rooms, microphones, and the chain behind them."""
