@@ -1,6 +1,7 @@
 """The whole road: hits -> tempo map and grid -> alignment -> edit plan -> render; on arrays, takes and files."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -237,7 +238,16 @@ def render_edits(
 
 def _write(opened: OpenTake, plan: EditPlan, out_dir: Path, force: bool, progress: Progress) -> None:
     blocks = render(opened.take, plan, lambda samples: progress("writing stems", samples, opened.take.samples))
-    write_stems(opened, blocks, out_dir, force=force, extra_files={EDITS_NAME: plan_to_json(plan).encode()})
+    write_stems(opened, _ahead(blocks), out_dir, force=force, extra_files={EDITS_NAME: plan_to_json(plan).encode()})
+
+
+def _ahead(blocks: Iterator[Audio]) -> Iterator[Audio]:
+    """The same blocks, each made while the one before it is written."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        coming = pool.submit(next, blocks, None)
+        while (block := coming.result()) is not None:
+            coming = pool.submit(next, blocks, None)
+            yield block
 
 
 def _padding(opened: OpenTake) -> tuple[str, ...]:

@@ -138,7 +138,7 @@ def quantise(
                     flags=tuple(flags),
                 )
             )
-    return tuple(_uncrowded(moves, groups, take, splice))
+    return tuple(uncrowded(moves, groups, take, splice))
 
 
 @dataclass(frozen=True)
@@ -226,9 +226,7 @@ def _reason_to_leave(
     return None
 
 
-def _uncrowded(
-    moves: Sequence[Move], groups: Sequence[Sequence[str]], take: Take, splice: SpliceSettings
-) -> list[Move]:
+def uncrowded(moves: Sequence[Move], groups: Sequence[Sequence[str]], take: Take, splice: SpliceSettings) -> list[Move]:
     """Make the cuts of every group possible.
 
     A segment that would run into the one before it goes along with that one; one that would leave the take stays.

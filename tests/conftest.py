@@ -1,7 +1,5 @@
 """What all tests share: Hypothesis draws the same examples on every machine, and no slow machine fails a test."""
 
-from pathlib import Path
-
 import pytest
 from hypothesis import settings
 
@@ -15,8 +13,6 @@ from beatnet_align.tempo_source import TempoRequest
 
 settings.register_profile("stable", derandomize=True, deadline=None, print_blob=True)
 settings.load_profile("stable")
-
-SHARED = Path(__file__).parents[2] / "shared"
 
 
 @pytest.fixture(scope="session")

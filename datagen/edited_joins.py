@@ -1,0 +1,238 @@
+"""What happened between two places of known shift: nothing, a hard cut, a crossfade, or something no shift explains.
+
+The edited take is predicted from the recorded one at either shift. Where the prediction at the earlier place's shift
+fails first, and that at the later place's shift fails last, lie the ends of the join; the cut point is where changing
+from one prediction to the other leaves the least error. All is done in one pass over blocks, so gaps may be long.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from beatnet_align.take import Audio, Take
+from beatnet_align.units import FloatArray, seconds_to_samples
+from datagen.edited_lags import Anchor, lag_scores
+
+Bools = npt.NDArray[np.bool_]
+
+BLOCK_SECONDS = 4.0
+SMOOTHING_SECONDS = 0.001
+UNLIKE = 9.0
+"""A prediction fails where its error, smoothed over 1 ms, has this many times the power it has at hits."""
+
+EXACT_SHARE = 0.5
+MOST_PLACES = 100
+LEAST_STEP_POWER = 2.0**-34
+"""Half a step of 16 bits, as power: what any export may add."""
+
+LONGEST_CROSSFADE_SECONDS = 0.2
+CROSSFADE_KNOTS, CROSSFADE_ERROR = 5, 0.01
+STRETCH_FRAME_SECONDS, STRETCH_SCORE = 0.015, 0.5
+STRETCH_MARGIN_SECONDS = 0.01
+
+
+class StretchKind(StrEnum):
+    """Why no constant shift explains a stretch of an edited take."""
+
+    CROSSFADE = "crossfade"
+    STRETCHED = "stretched"
+    REPLACED = "replaced"
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A stretch of the edited take that no constant shift explains.
+
+    Attributes:
+        start_samples: In the edited take.
+        stop_samples: Behind its last sample.
+        kind: A mixture of both shifts, the recorded sound at a changing shift, or other sound.
+    """
+
+    start_samples: int
+    stop_samples: int
+    kind: StretchKind
+
+
+@dataclass(frozen=True)
+class Join:
+    """What lies between two places of known shift.
+
+    Attributes:
+        cut_samples: Where the second shift begins in the edited take; None where both shifts are the same.
+        stretch: What neither shift explains, if anything.
+    """
+
+    cut_samples: int | None
+    stretch: Stretch | None
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """How an edited take differs from the recorded one where both hold the same hit.
+
+    Attributes:
+        gains: [channels], level after over before; with its sign.
+        exact: [channels], whether hits are the same bit for bit.
+        steady: [channels], power of what was added at any level, as by dither.
+        relative: [channels], power of the error that grows with the sound, as by equalisation, over that of the sound.
+        weights: [channels], one over the usual power at hits.
+    """
+
+    gains: FloatArray
+    exact: Bools
+    steady: FloatArray
+    relative: FloatArray
+    weights: FloatArray
+
+    @classmethod
+    def at(cls, anchors: Sequence[Anchor], before: Take, after: Take) -> Self:
+        """Measure it at places that were found, at least one; a hundred of many are enough."""
+        anchors = anchors[:: -(-len(anchors) // MOST_PLACES)]
+        frame = max(8, seconds_to_samples(SMOOTHING_SECONDS, before.sample_rate))
+        inner, outer, same = [], [], []
+        windows = [_frames(anchor, before, after, frame) for anchor in anchors]
+        for recorded, edited in windows:
+            inner.append(np.sum(recorded**2, axis=(1, 2)))
+            outer.append(np.sum(recorded * edited, axis=(1, 2)))
+            same.append(np.all(recorded == edited, axis=(1, 2)))
+        energies, products = np.array(inner), np.array(outer)
+        loud = energies >= np.median(energies, axis=0)
+        ratios = np.where(loud & (energies > 0.0), products / np.maximum(energies, 1e-30), np.nan)
+        silent = np.isnan(ratios).all(axis=0)
+        gains = np.nanmedian(np.where(silent, 1.0, ratios), axis=0)
+        exact = np.mean(same, axis=0) > EXACT_SHARE
+        gains = np.where(exact, 1.0, gains)
+        powers, errors = [], []
+        for recorded, edited in windows:
+            predicted = gains[:, None, None] * recorded
+            powers.append(np.mean(predicted**2, axis=2))
+            errors.append(np.mean((edited - predicted) ** 2, axis=2))
+        power, error = np.concatenate(powers, axis=1), np.concatenate(errors, axis=1)
+        steady = np.maximum(np.quantile(error, 0.2, axis=1), LEAST_STEP_POWER)
+        relative = np.median(np.maximum(error - steady[:, None], 0.0) / np.maximum(power, 1e-20), axis=1)
+        weights = 1.0 / np.maximum(np.median(power, axis=1), LEAST_STEP_POWER)
+        return cls(gains, exact, steady, np.where(exact, 0.0, relative), weights)
+
+    def errors(self, recorded: FloatArray, edited: FloatArray, smoothing: int) -> tuple[FloatArray, Bools]:
+        """Error of a prediction, [samples] summed over channels, and where it fails, [samples]."""
+        from scipy.ndimage import uniform_filter1d  # noqa: PLC0415 - slow to import
+
+        predicted = self.gains[:, None] * recorded
+        error = (edited - predicted) ** 2
+        failed = np.any(error[self.exact] > 0.0, axis=0)
+        rough = ~self.exact
+        if rough.any():
+            smooth_error = uniform_filter1d(error[rough], smoothing, axis=1)
+            allowed = uniform_filter1d(predicted[rough] ** 2, smoothing, axis=1) * self.relative[rough, None]
+            failed |= np.any(smooth_error > UNLIKE * (allowed + self.steady[rough, None]), axis=0)
+        return self.weights @ error, failed
+
+
+def _frames(anchor: Anchor, before: Take, after: Take, frame: int) -> tuple[FloatArray, FloatArray]:
+    """Both windows of a place, [channels, frames, samples of a frame]."""
+    count = max(1, (anchor.stop_samples - anchor.onset_samples) // frame)
+    start, stop = anchor.onset_samples, anchor.onset_samples + count * frame
+    shape = (len(before.channels), count, frame)
+    recorded = before.read(start, stop).astype(np.float64).reshape(shape)
+    edited = after.read(start + anchor.shift_samples, stop + anchor.shift_samples).astype(np.float64).reshape(shape)
+    return recorded, edited
+
+
+@dataclass(frozen=True)
+class Joiner:
+    """Looks into the gaps between places of known shift.
+
+    Attributes:
+        before: The take as recorded.
+        after: The take as edited.
+        likeness: How the two differ where they hold the same hit.
+    """
+
+    before: Take
+    after: Take
+    likeness: Likeness
+
+    def join(self, start: int, stop: int, shift_out: int, shift_in: int) -> Join:
+        """What happened between ``start`` and ``stop`` of the edited take.
+
+        Args:
+            start: A place where ``shift_out`` holds.
+            stop: A place where ``shift_in`` holds; after ``start``.
+            shift_out: Samples.
+            shift_in: Samples.
+        """
+        block = seconds_to_samples(BLOCK_SECONDS, self.before.sample_rate)
+        first_failed, last_failed = stop, start - 1
+        passed, least, cut = 0.0, 0.0, start
+        for at in range(start, stop, block):
+            end = min(at + block, stop)
+            error_out, failed_out = self.errors(at, end, shift_out)
+            error_in, failed_in = (error_out, failed_out) if shift_in == shift_out else self.errors(at, end, shift_in)
+            if first_failed == stop and failed_out.any():
+                first_failed = at + int(np.argmax(failed_out))
+            if failed_in.any():
+                last_failed = end - 1 - int(np.argmax(failed_in[::-1]))
+            course = passed + np.cumsum(error_out - error_in)
+            if float(course.min()) < least:
+                least, cut = float(course.min()), at + int(np.argmin(course)) + 1
+            passed = float(course[-1])
+        stretch = None
+        if first_failed <= last_failed:
+            kind = self._kind(first_failed, last_failed + 1, shift_out, shift_in)
+            stretch = Stretch(first_failed, last_failed + 1, kind)
+        return Join(cut if shift_in != shift_out else None, stretch)
+
+    def errors(self, start: int, stop: int, shift: int) -> tuple[FloatArray, Bools]:
+        """Error and failure of the prediction at a shift, [stop − start] each, for a range of the edited take."""
+        smoothing = max(8, seconds_to_samples(SMOOTHING_SECONDS, self.before.sample_rate))
+        margin = smoothing // 2 + 1
+        edited = self.after.read(start - margin, stop + margin).astype(np.float64)
+        recorded = self.before.read(start - margin - shift, stop + margin - shift).astype(np.float64)
+        error, failed = self.likeness.errors(recorded, edited, smoothing)
+        return error[margin:-margin], failed[margin:-margin]
+
+    def _kind(self, start: int, stop: int, shift_out: int, shift_in: int) -> StretchKind:
+        rate = self.before.sample_rate
+        if stop - start <= seconds_to_samples(LONGEST_CROSSFADE_SECONDS, rate) and shift_out != shift_in:
+            edited = self.after.read(start, stop)
+            outgoing, incoming = (self.before.read(start - s, stop - s) for s in (shift_out, shift_in))
+            if _is_crossfade(edited, outgoing, incoming, self.likeness):
+                return StretchKind.CROSSFADE
+        return StretchKind.STRETCHED if self._wanders(start, stop, shift_out, shift_in) else StretchKind.REPLACED
+
+    def _wanders(self, start: int, stop: int, shift_out: int, shift_in: int) -> bool:
+        """Whether most of a stretch is the recorded sound at shifts around the two."""
+        rate = self.before.sample_rate
+        frame, margin = (seconds_to_samples(s, rate) for s in (STRETCH_FRAME_SECONDS, STRETCH_MARGIN_SECONDS))
+        frame = min(frame, stop - start)
+        least, most = min(shift_out, shift_in) - margin, max(shift_out, shift_in) + margin
+        scores = []
+        for at in range(start, stop - frame + 1, frame):
+            searched = self.before.read(at - most, at + frame - least)
+            scores.append(float(lag_scores(self.after.read(at, at + frame), searched).max()))
+        return float(np.median(scores)) >= STRETCH_SCORE
+
+
+def _is_crossfade(edited: Audio, outgoing: Audio, incoming: Audio, likeness: Likeness) -> bool:
+    """Whether a stretch is a mixture whose two levels change slowly, whatever the shape of the fade."""
+    samples = edited.shape[1]
+    if samples < 2 * CROSSFADE_KNOTS:
+        return True
+    places = np.linspace(0.0, samples - 1.0, CROSSFADE_KNOTS)
+    ramps = np.array([np.interp(np.arange(samples), places, row) for row in np.eye(CROSSFADE_KNOTS)])
+    scale = np.sqrt(likeness.weights)[:, None]
+    wanted = (edited * scale).ravel()
+    parts = [
+        (sound * likeness.gains[:, None] * scale * ramp).ravel() for sound in (outgoing, incoming) for ramp in ramps
+    ]
+    mixture = np.array(parts).T
+    levels = np.linalg.lstsq(mixture, wanted, rcond=None)[0]
+    error = float(np.sum((wanted - mixture @ levels) ** 2))
+    added = float(np.sum(np.where(likeness.exact, LEAST_STEP_POWER, likeness.steady) * likeness.weights)) * samples
+    explained = float(np.sum(wanted**2)) * (CROSSFADE_ERROR + float(np.mean(likeness.relative)))
+    return error <= explained + 2.0 * added

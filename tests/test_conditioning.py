@@ -1,0 +1,40 @@
+"""The metronome and the positional encodings say where the beat is."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from beatnet_align.tempo_map import TempoChange, TempoMap, TimeSignature
+from datagen.conditioning import BAR_AMPLITUDE, BEAT_AMPLITUDE, ENCODINGS, metronome, positional_encodings
+
+RATE = 44_100
+
+
+def test_a_click_starts_on_every_beat_and_bars_are_accented() -> None:
+    track = metronome(TempoMap.constant(120.0, 0.25, 3, 4), 4 * RATE, RATE)
+    for beat in range(7):
+        at = round((0.25 + 0.5 * beat) * RATE)
+        assert track[at] == pytest.approx(BAR_AMPLITUDE if beat % 3 == 0 else BEAT_AMPLITUDE)
+        assert np.abs(track[at - 2_000 : at]).max() < 0.01
+
+
+@given(bpm=st.floats(40, 240), first=st.floats(-2, 2), beat=st.integers(0, 60))
+def test_encodings_are_phases_on_the_unit_circle(bpm: float, first: float, beat: int) -> None:
+    tempo_map = TempoMap.constant(bpm, first)
+    times = tempo_map.to_seconds(beat + np.array([0.0, 0.25, 0.5]))
+    encodings = dict(zip(ENCODINGS, positional_encodings(tempo_map, times), strict=True))
+    for name in ("bar", "beat", "subdivision"):
+        np.testing.assert_allclose(encodings[f"{name}_sin"] ** 2 + encodings[f"{name}_cos"] ** 2, 1.0, atol=1e-5)
+    np.testing.assert_allclose(encodings["beat_cos"], [1.0, 0.0, -1.0], atol=1e-3)
+    np.testing.assert_allclose(encodings["subdivision_cos"], 1.0, atol=1e-3)
+    assert encodings["bar_cos"][0] == pytest.approx(np.cos(np.pi / 2 * (beat % 4)), abs=1e-3)
+
+
+def test_encodings_follow_tempo_and_signature_changes() -> None:
+    tempo_map = TempoMap(
+        (TempoChange(0.0, 120.0), TempoChange(4.0, 60.0)), 0.0, (TimeSignature(0.0, 4, 4), TimeSignature(4.0, 3, 4))
+    )
+    bar_starts = tempo_map.to_seconds(np.array([0.0, 4.0, 7.0, 10.0]))
+    encodings = positional_encodings(tempo_map, bar_starts)
+    np.testing.assert_allclose(encodings[ENCODINGS.index("bar_cos")], 1.0, atol=1e-5)
