@@ -1,107 +1,31 @@
-"""Recover the cut list and the shifts of a take that an engineer edited by hand, from its stems before and after.
+"""Import what engineers did: a take's stems before and after editing become a session with the truth of every hit.
 
-Hits are found in the take as recorded, found again in the edited one, and joined to segments of one shift; between
-segments the cut points are located, to the sample where the audio was moved bit for bit.
+A session is what :mod:`datagen.sessions` measures: take/, target/ and ``truth.json``. The truth holds, beside the hits,
+the recovered segments and the stretches that no constant shift explains.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+import json
+import shutil
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from beatnet_align.audio_files import OpenTake, open_take
-from beatnet_align.collection import OnsetSettings, find_hits
-from beatnet_align.edit_plan import Cut
-from beatnet_align.errors import InputError
-from beatnet_align.hits import Hit
+from beatnet_align.collection import OnsetSettings
+from beatnet_align.errors import InputError, OutputError
+from beatnet_align.grid import Grid
+from beatnet_align.roles import guess_role
 from beatnet_align.take import Take
-from beatnet_align.tempo_map import TempoMap
-from beatnet_align.tempo_source import TempoRequest, resolve_tempo
-from beatnet_align.units import samples_to_seconds, seconds_to_ms, seconds_to_samples
-from datagen.edited_joins import Joiner, Likeness, Stretch, StretchKind
-from datagen.edited_lags import REACH_SECONDS, Anchor, best_lag, hit_anchors
+from beatnet_align.tempo_source import TempoRequest
+from beatnet_align.units import IntArray, samples_to_seconds, seconds_to_samples
+from datagen.edited.recovery import EditedHit, EditedPair, recover_edits
+from datagen.truth import OWN_AFTER_SECONDS, OWN_BEFORE_SECONDS
 
-LEAST_FOUND_SHARE = 0.35
-"""With fewer of its hits found again, the edited take is another take."""
-
-PROBE_SECONDS, PROBED_FROM_SECONDS = 0.03, 0.06
-"""Where no shift explains this much, sound that no hit was found in may have been moved by itself."""
-
-
-@dataclass(frozen=True)
-class EditedHit:
-    """A hit, and where the engineer put it.
-
-    Attributes:
-        hit: As found in the take before the edit.
-        target_samples: Its onset after the edit.
-        score: Agreement of the sound before and after; 1 is the same at any level.
-        segment: Index of the segment that it moved with.
-    """
-
-    hit: Hit
-    target_samples: int
-    score: float
-    segment: int
-
-
-@dataclass(frozen=True)
-class EditedSegment:
-    """What moved by one shift.
-
-    Attributes:
-        cut: Where it begins, how far it moved, its first and last attack; as in a cut list of the effect.
-        confidence: 0 to 1: agreement of its hits, times the share of it that its shift explains.
-    """
-
-    cut: Cut
-    confidence: float
-
-
-@dataclass(frozen=True)
-class EditedPair:
-    """What an engineer did to a take.
-
-    Attributes:
-        take: The take as recorded; readable as long as its files are open.
-        hits: Those found again, in order of time.
-        lost: Onsets of those that were not: removed, replaced or torn by a join.
-        segments: In order; the first begins at sample 0.
-        stretches: Of the edited take, that no constant shift explains; in order.
-        exact: Whether the hits of every channel were moved bit for bit.
-        tempo_map: Given, or estimated from the hits after the edit.
-        notes: What was assumed about the tempo, a sentence each.
-    """
-
-    take: Take
-    hits: tuple[EditedHit, ...]
-    lost: tuple[int, ...]
-    segments: tuple[EditedSegment, ...]
-    stretches: tuple[Stretch, ...]
-    exact: bool
-    tempo_map: TempoMap
-    notes: tuple[str, ...]
-
-    @property
-    def cuts(self) -> tuple[Cut, ...]:
-        """Where the shift changes: the segments but for an unmoved first one."""
-        cuts = tuple(segment.cut for segment in self.segments)
-        return cuts[1:] if cuts[0].shift_samples == 0 else cuts
-
-    def __str__(self) -> str:
-        rate = self.take.sample_rate
-        moves_ms = [seconds_to_ms(samples_to_seconds(abs(cut.shift_samples), rate)) for cut in self.cuts]
-        kinds = [stretch.kind for stretch in self.stretches]
-        counted = ", ".join(f"{kinds.count(kind)} {kind}" for kind in StretchKind)
-        unexplained = samples_to_seconds(sum(s.stop_samples - s.start_samples for s in self.stretches), rate)
-        lines = [
-            f"{len(self.hits)} hits found again, {len(self.lost)} not",
-            f"{len(self.cuts)} cuts, moves of up to {max(moves_ms, default=0.0):.1f} ms, "
-            + ("bit-exact" if self.exact else "by correlation"),
-            f"stretches without one shift: {counted}; {unexplained:.2f} s of {self.take.seconds:.2f} s",
-            *self.notes,
-        ]
-        return "\n".join(lines)
+_DECIMALS = 7
+_GRID = Grid()
 
 
 def import_edited_pair(
@@ -110,7 +34,7 @@ def import_edited_pair(
     tempo: TempoRequest | None = None,
     settings: OnsetSettings | None = None,
 ) -> EditedPair:
-    """Compare a take with its edited version, see :func:`recover_edits`.
+    """Compare a take with its edited version, see :func:`~datagen.edited.recovery.recover_edits`.
 
     Args:
         before: A folder of stems or one multichannel file, as recorded.
@@ -136,7 +60,8 @@ def same_channels(before: OpenTake, after: OpenTake) -> Take:
     first, second = before.take, after.take
     if first.sample_rate != second.sample_rate:
         raise InputError(
-            f"{first.name} has {first.sample_rate} Hz and {second.name} {second.sample_rate} Hz; export both at one rate"
+            f"{first.name} has {first.sample_rate} Hz, {second.name} has {second.sample_rate} Hz; "
+            "export both at one rate"
         )
     names, others = ([channel.name for channel in take.channels] for take in (first, second))
     single_files = len(before.stems) == len(after.stems) == 1 and len(names) == len(others)
@@ -150,88 +75,160 @@ def same_channels(before: OpenTake, after: OpenTake) -> Take:
     return replace(second, channels=first.channels)
 
 
-def recover_edits(
-    before: Take,
-    after: Take,
-    tempo: TempoRequest | None = None,
-    settings: OnsetSettings | None = None,
+def import_session(
+    before: Path,
+    after: Path,
+    out_dir: Path,
+    *,
+    bpm: float | None = None,
+    first_beat_seconds: float | None = None,
+    grid: Grid = _GRID,
 ) -> EditedPair:
-    """Recover what moved where.
+    """Compare a take with its edited version and write both as a session.
 
     Args:
-        before: As recorded; read in windows, so it may be longer than memory.
-        after: As edited; same channels and rate, any length.
-        tempo: As for :func:`import_edited_pair`.
-        settings: As for :func:`import_edited_pair`.
+        before: A folder of stems or one multichannel file, as recorded.
+        after: The same, as edited.
+        out_dir: New, or an empty folder; gets copies of the stems and ``truth.json``, all or nothing.
+        bpm: Tempo that it was edited to; estimated from the edited hits when None.
+        first_beat_seconds: When bar 1 begins; estimated when None.
+        grid: Lines that hits are counted to.
+
+    Returns:
+        What was recovered; its text sums it up.
 
     Raises:
-        InputError: No hits are found in ``before``, or too few of them in ``after``.
+        InputError: Either take cannot be read, they are not the same take, or ``out_dir`` holds something.
+        OutputError: The session could not be written; nothing half-written is left.
     """
-    hits = find_hits(before, settings)
-    if not hits:
-        raise InputError(f"no hits were found in {before.name}, so there is nothing to follow into {after.name}")
-    anchors = hit_anchors(before, after, hits)
-    found = [anchor for anchor in anchors if anchor.found]
-    if len(found) < LEAST_FOUND_SHARE * len(hits):
-        raise InputError(
-            f"only {len(found)} of {len(hits)} hits of {before.name} are found within "
-            f"{seconds_to_ms(REACH_SECONDS):.0f} ms in {after.name}; give the same take before and after editing, "
-            "exported from the same start"
+    if out_dir.exists() and (not out_dir.is_dir() or any(out_dir.iterdir())):
+        raise InputError(f"{out_dir} exists and is not an empty folder; choose another one with -o")
+    with open_take(before) as recorded, open_take(after) as edited:
+        target = same_channels(recorded, edited)
+        pair = recover_edits(recorded.take, target, TempoRequest(bpm=bpm, first_beat_seconds=first_beat_seconds))
+        truth = truth_of(pair, target, grid)
+        copies = {Path("take") / stem.name: stem.path for stem in recorded.stems}
+        for stem in edited.stems:
+            name = recorded.stems[0].path.stem + stem.path.suffix if len(edited.stems) == 1 else stem.name
+            copies[Path("target") / name] = stem.path
+    _write(out_dir, copies, json.dumps(truth, indent=1) + "\n")
+    return pair
+
+
+def truth_of(pair: EditedPair, target: Take, grid: Grid = _GRID) -> dict[str, Any]:
+    """The truth of a session, as ``truth.json`` holds it.
+
+    Hits have the form of a dataset's. What nobody can tell from the audio is left at its plainest: no hit is an
+    ornament, arrivals are unknown, and of the hits that a segment brings to one line the most salient is the main one.
+
+    Args:
+        pair: What was recovered.
+        target: The edited take.
+        grid: Lines that hits are counted to.
+    """
+    rate = pair.take.sample_rate
+    targets_seconds = np.array([hit.target_samples for hit in pair.hits]) / rate
+    lines_beats = grid.nominal_of_nearest(pair.tempo_map.to_beats(targets_seconds))
+    lines = np.unique(lines_beats, return_inverse=True)[1]
+    mains = _mains(pair, lines)
+
+    def seconds(samples: int) -> float:
+        return round(samples_to_seconds(samples, rate), _DECIMALS)
+
+    hits: list[dict[str, Any]] = []
+    for number, edited in enumerate(pair.hits):
+        channel = pair.take.channels[edited.hit.channel]
+        hits.append(
+            {
+                "piece": edited.hit.piece.value,
+                "close": channel,
+                "own_microphone": guess_role(channel).is_close,
+                "velocity": edited.hit.velocity,
+                "score_beats": round(float(lines_beats[number]), 6),
+                "line": int(lines[number]),
+                "ornament": False,
+                "main": mains[number] == number,
+                "main_stroke": None,
+                "performed_seconds": seconds(edited.hit.onset_samples),
+                "target_seconds": seconds(edited.target_samples),
+                "line_shift_seconds": seconds(edited.target_samples - edited.hit.onset_samples),
+                "own_energy": round(_own_energy(edited, target), 3),
+                "arrivals_seconds": {},
+                "segment": edited.segment,
+                "confidence": edited.score,
+            }
         )
-    joiner = Joiner(before, after, Likeness.at(found, before, after))
-    # The beginning is where it was; the end is where the end of the other take is.
-    opening = Anchor(0, 0, 0, 1.0)
-    ending = Anchor(before.samples, before.samples, after.samples - before.samples, 1.0)
-    places = _in_order([opening, *found, ending])
-    segments, stretches, owner = _segments(places, joiner)
-    kept = [
-        EditedHit(hit, anchor.destination_samples, round(anchor.score, 4), owner[anchor])
-        for hit, anchor in zip(hits, anchors, strict=True)
-        if anchor in owner
-    ]
-    lost = tuple(hit.onset_samples for hit, anchor in zip(hits, anchors, strict=True) if anchor not in owner)
-    moved = [replace(one.hit, onset_samples=one.target_samples) for one in kept]
-    tempo_map, notes = resolve_tempo(tempo or TempoRequest(), after, moved)
-    exact = bool(joiner.likeness.exact.all())
-    return EditedPair(before, tuple(kept), lost, segments, stretches, exact, tempo_map, notes)
+    cuts = [(segment.cut, segment.confidence) for segment in pair.segments]
+    tempo = pair.tempo_map
+    return {
+        "source": "datagen.edited_pairs",
+        "bpm": tempo.bpm_at(0.0),
+        "first_beat_seconds": tempo.first_beat_seconds,
+        "tempo_map": tempo.to_json(),
+        "grid": grid.to_json(),
+        "sample_rate": rate,
+        "seconds": seconds(pair.take.samples),
+        "microphones": list(pair.take.channels),
+        "bit_exact": pair.exact,
+        "notes": list(pair.notes),
+        "segments": [
+            {
+                "source_seconds": seconds(cut.source_samples),
+                "destination_seconds": seconds(cut.destination_samples),
+                "shift_samples": cut.shift_samples,
+                "confidence": confidence,
+            }
+            for cut, confidence in cuts
+        ],
+        "stretches": [
+            {
+                "start_seconds": seconds(stretch.start_samples),
+                "stop_seconds": seconds(stretch.stop_samples),
+                "kind": stretch.kind.value,
+            }
+            for stretch in pair.stretches
+        ],
+        "lost_seconds": [seconds(onset) for onset in pair.lost],
+        "hits": hits,
+    }
 
 
-def _in_order(anchors: Sequence[Anchor]) -> list[Anchor]:
-    """Leave out what would sound before an earlier hit: of two that contradict each other, the less sure one."""
-    kept: list[Anchor] = []
-    for anchor in anchors:
-        while kept and anchor.destination_samples < kept[-1].destination_samples and anchor.score > kept[-1].score:
-            kept.pop()
-        if not kept or anchor.destination_samples >= kept[-1].destination_samples:
-            kept.append(anchor)
-    return kept
+def _mains(pair: EditedPair, lines: IntArray) -> list[int]:
+    """For every hit, the index of the hit that leads its line in its segment."""
+    leaders: dict[tuple[int, int], int] = {}
+    keys = [(hit.segment, int(line)) for hit, line in zip(pair.hits, lines, strict=True)]
+    for number, key in enumerate(keys):
+        best = leaders.setdefault(key, number)
+        if pair.hits[number].hit.salience > pair.hits[best].hit.salience:
+            leaders[key] = number
+    return [leaders[key] for key in keys]
 
 
-@dataclass
-class _Growing:
-    """A segment while its places are gathered."""
+def _own_energy(edited: EditedHit, target: Take) -> float:
+    """Share of the energy around a hit on its own channel that was not there before it."""
+    rate = target.sample_rate
+    before, after = (seconds_to_samples(s, rate) for s in (OWN_BEFORE_SECONDS, OWN_AFTER_SECONDS))
+    onset = edited.target_samples
+    audio = target.read(onset - 2 * before, onset + after)[edited.hit.channel].astype(np.float64)
+    everything = float(np.sum(audio[before:] ** 2))
+    background = float(np.mean(audio[: 2 * before] ** 2)) * (before + after)
+    return float(np.clip(1.0 - background / everything, 0.0, 1.0)) if everything > 0.0 else 0.0
 
-    cut: Cut
-    places: list[Anchor]
-    unexplained: int = 0
 
-
-def _segments(
-    places: Sequence[Anchor], joiner: Joiner
-) -> tuple[tuple[EditedSegment, ...], tuple[Stretch, ...], dict[Anchor, int]]:
-    """Segments, stretches, and which segment every place belongs to."""
-    growing = [_Growing(Cut(0, places[0].shift_samples, 0, 0), [])]
-    stretches: list[Stretch] = []
-    for earlier, later in _with_probes(places, joiner):
-        join = joiner.join(
-            earlier.destination_samples, later.destination_samples, earlier.shift_samples, later.shift_samples
-        )
-        if join.stretch is not None:
-            stretches.append(join.stretch)
-            growing[-1].unexplained += join.stretch.stop_samples - join.stretch.start_samples
-        if join.cut_samples is not None and join.cut_samples < joiner.after.samples:
-            shift = later.shift_samples
-            onset = later.onset_samples
-            growing.append(_Growing(Cut(join.cut_samples - shift, shift, onset, onset), []))
-        growing[-1].places.append(later)
-    return _finished(growing, joiner), tuple(stretches), {}
+def _write(out_dir: Path, copies: dict[Path, Path], truth: str) -> None:
+    """Fill a hidden folder beside the place, then give it its name."""
+    partial = out_dir.parent / f".{out_dir.name}.partial"
+    try:
+        out_dir.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(partial, ignore_errors=True)
+        for relative, source in copies.items():
+            (partial / relative).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, partial / relative)
+        (partial / "truth.json").write_text(truth, encoding="utf-8")
+        with suppress(FileNotFoundError):
+            out_dir.rmdir()
+        partial.replace(out_dir)
+    except OSError as error:
+        raise OutputError(f"cannot write the session {out_dir}: {error.strerror or error}; nothing was left") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

@@ -13,9 +13,10 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from beatnet_align.onsets import HOP_SECONDS, band_levels_db
 from beatnet_align.take import Audio, Take
 from beatnet_align.units import FloatArray, seconds_to_samples
-from datagen.edited_lags import Anchor, lag_scores
+from datagen.edited.lags import Anchor
 
 Bools = npt.NDArray[np.bool_]
 
@@ -31,8 +32,7 @@ LEAST_STEP_POWER = 2.0**-34
 
 LONGEST_CROSSFADE_SECONDS = 0.2
 CROSSFADE_KNOTS, CROSSFADE_ERROR = 5, 0.01
-STRETCH_FRAME_SECONDS, STRETCH_SCORE = 0.015, 0.5
-STRETCH_MARGIN_SECONDS = 0.01
+STRETCH_LEVEL_DB, AUDIBLE_RANGE_DB = 5.0, 30.0
 
 
 class StretchKind(StrEnum):
@@ -203,19 +203,29 @@ class Joiner:
             outgoing, incoming = (self.before.read(start - s, stop - s) for s in (shift_out, shift_in))
             if _is_crossfade(edited, outgoing, incoming, self.likeness):
                 return StretchKind.CROSSFADE
-        return StretchKind.STRETCHED if self._wanders(start, stop, shift_out, shift_in) else StretchKind.REPLACED
+        return StretchKind.STRETCHED if self._is_stretched(start, stop, shift_out, shift_in) else StretchKind.REPLACED
 
-    def _wanders(self, start: int, stop: int, shift_out: int, shift_in: int) -> bool:
-        """Whether most of a stretch is the recorded sound at shifts around the two."""
-        rate = self.before.sample_rate
-        frame, margin = (seconds_to_samples(s, rate) for s in (STRETCH_FRAME_SECONDS, STRETCH_MARGIN_SECONDS))
-        frame = min(frame, stop - start)
-        least, most = min(shift_out, shift_in) - margin, max(shift_out, shift_in) + margin
-        scores = []
-        for at in range(start, stop - frame + 1, frame):
-            searched = self.before.read(at - most, at + frame - least)
-            scores.append(float(lag_scores(self.after.read(at, at + frame), searched).max()))
-        return float(np.median(scores)) >= STRETCH_SCORE
+    def _is_stretched(self, start: int, stop: int, shift_out: int, shift_in: int) -> bool:
+        """Whether a stretch has the levels, band by band, of the recorded sound between the two shifts.
+
+        Its waves need not agree: time-stretching keeps levels and gives up phases.
+        """
+        source_start, source_stop = start - shift_out, stop - shift_in
+        if source_stop - source_start < seconds_to_samples(HOP_SECONDS, self.before.sample_rate):
+            return False
+        edited = self._levels_db(self.after, start, stop, np.ones(len(self.likeness.gains)))
+        recorded = self._levels_db(self.before, source_start, source_stop, self.likeness.gains)
+        places = np.linspace(0.0, recorded.shape[1] - 1.0, edited.shape[1])
+        below, share = np.floor(places).astype(np.int64), places % 1.0
+        above = np.minimum(below + 1, recorded.shape[1] - 1)
+        warped = recorded[:, below] * (1.0 - share)[:, None] + recorded[:, above] * share[:, None]
+        loudest = np.maximum(warped, edited).max(axis=(1, 2), keepdims=True)
+        audible = np.maximum(warped, edited) > loudest - AUDIBLE_RANGE_DB
+        return float(np.mean(np.abs(edited - warped)[audible])) < STRETCH_LEVEL_DB
+
+    def _levels_db(self, take: Take, start: int, stop: int, gains: FloatArray) -> FloatArray:
+        audio = take.read(start, stop).astype(np.float64) * gains[:, None]
+        return np.array([band_levels_db(row, take.sample_rate) for row in audio], np.float64)
 
 
 def _is_crossfade(edited: Audio, outgoing: Audio, incoming: Audio, likeness: Likeness) -> bool:
@@ -235,4 +245,4 @@ def _is_crossfade(edited: Audio, outgoing: Audio, incoming: Audio, likeness: Lik
     error = float(np.sum((wanted - mixture @ levels) ** 2))
     added = float(np.sum(np.where(likeness.exact, LEAST_STEP_POWER, likeness.steady) * likeness.weights)) * samples
     explained = float(np.sum(wanted**2)) * (CROSSFADE_ERROR + float(np.mean(likeness.relative)))
-    return error <= explained + 2.0 * added
+    return bool(error <= explained + 2.0 * added)
