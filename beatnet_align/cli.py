@@ -159,7 +159,7 @@ def _render(arguments: argparse.Namespace) -> None:
 
 
 def _report(aligned: "Aligned", out: Path) -> None:
-    from beatnet_align.edit_plan import landed_samples  # noqa: PLC0415
+    from beatnet_align.cut_list import landed_samples  # noqa: PLC0415
     from beatnet_align.units import samples_to_seconds, seconds_to_ms  # noqa: PLC0415
 
     plan = aligned.plan

@@ -10,7 +10,8 @@ import numpy as np
 
 from beatnet_align.audio_files import open_take
 from beatnet_align.collection import find_hits
-from beatnet_align.edit_plan import EditPlan, landed_samples
+from beatnet_align.cut_list import landed_samples
+from beatnet_align.edit_plan import EditPlan
 from beatnet_align.effect import BeatDetective, Progress, align, no_progress
 from beatnet_align.errors import InputError
 from beatnet_align.hits import Hit

@@ -9,7 +9,8 @@ import numpy as np
 
 from beatnet_align.audio_files import OpenTake, open_take
 from beatnet_align.collection import OnsetSettings, find_hits
-from beatnet_align.edit_plan import DOUBTFUL, EditPlan, Fill, Flag, SpliceSettings, TakeFacts, channel_groups, validate
+from beatnet_align.cut_list import channel_groups, validate
+from beatnet_align.edit_plan import DOUBTFUL, EditPlan, Fill, Flag, SpliceSettings, TakeFacts
 from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid, parse_grid
 from beatnet_align.groove import GrooveTemplate

@@ -5,17 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from beatnet_align.edit_plan import (
-    Cut,
-    Flag,
-    Move,
-    SpliceSettings,
-    channel_groups,
-    cut_before,
-    leaves_take,
-    runs_into,
-    segments,
-)
+from beatnet_align.cut_list import Cut, channel_groups, cut_before, leaves_take, runs_into, segments
+from beatnet_align.edit_plan import Flag, Move, SpliceSettings
 from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid
 from beatnet_align.hits import Hit

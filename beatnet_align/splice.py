@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from beatnet_align.edit_plan import Cut, EditPlan, Fill, SpliceSettings, channel_groups, cut_list, validate
+from beatnet_align.cut_list import Cut, channel_groups, cut_list, validate
+from beatnet_align.edit_plan import EditPlan, Fill, SpliceSettings
 from beatnet_align.fill import stretched_tail
 from beatnet_align.take import Audio, Take
 from beatnet_align.units import seconds_to_samples

@@ -17,7 +17,8 @@ import numpy as np
 
 from beatnet_align.audio_files import load
 from beatnet_align.compare import figures_table
-from beatnet_align.edit_plan import EditPlan, Move, SpliceSettings, TakeFacts, segments
+from beatnet_align.cut_list import segments
+from beatnet_align.edit_plan import EditPlan, Move, SpliceSettings, TakeFacts
 from beatnet_align.effect import BeatDetective
 from beatnet_align.errors import BeatnetAlignError
 from beatnet_align.grid import Grid

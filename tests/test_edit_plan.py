@@ -7,17 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beatnet_align.edit_plan import (
-    EditPlan,
-    Move,
-    SpliceSettings,
-    TakeFacts,
-    channel_groups,
-    cut_list,
-    landed_samples,
-    segments,
-    validate,
-)
+from beatnet_align.cut_list import channel_groups, cut_list, landed_samples, segments, validate
+from beatnet_align.edit_plan import EditPlan, Move, SpliceSettings, TakeFacts
 from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid
 from beatnet_align.hits import Piece

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy import float32, zeros
 
-from beatnet_align.edit_plan import EditPlan, Flag, Move, SpliceSettings, TakeFacts, channel_groups, cut_list, validate
+from beatnet_align.cut_list import channel_groups, cut_list, validate
+from beatnet_align.edit_plan import EditPlan, Flag, Move, SpliceSettings, TakeFacts
 from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid
 from beatnet_align.hits import Hit, Piece

@@ -7,7 +7,8 @@ segments the cut points are located, to the sample where the audio was moved bit
 from dataclasses import dataclass, replace
 
 from beatnet_align.collection import OnsetSettings, find_hits
-from beatnet_align.edit_plan import Cut, TakeFacts
+from beatnet_align.cut_list import Cut
+from beatnet_align.edit_plan import TakeFacts
 from beatnet_align.errors import InputError
 from beatnet_align.hits import Hit
 from beatnet_align.take import Take

@@ -1,7 +1,7 @@
 """Join places of one shift to segments, with the cut points between them.
 
-Between segments, sound may have been moved by itself in which no hit was found: where a long stretch is not explained by
-the shifts around it, it is probed for shifts of its own.
+Between segments, sound may have been moved by itself in which no hit was found: where a long stretch is not explained
+by the shifts around it, it is probed for shifts of its own.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from beatnet_align.edit_plan import Cut
+from beatnet_align.cut_list import Cut
 from beatnet_align.units import seconds_to_samples
 from datagen.edited.joins import Join, Joiner, Stretch, StretchKind
 from datagen.edited.lags import Anchor, best_lag

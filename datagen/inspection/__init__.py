@@ -1,0 +1,1 @@
+"""What is in a dataset, for people: pictures, listening mixes and statistics."""
