@@ -23,7 +23,8 @@ MAX_MERGE_WINDOW_SECONDS = 0.012
 RANGE_DB = 45.0
 """Candidates further than this under their channel's loudest are noise."""
 
-LEAST_CLEARANCE_DB = 4.0
+LEAST_CLEARANCE_DB = 2.0
+SENSITIVITIES, LEAST_RISES_DB = (0.0, 0.5, 1.0), (9.0, 4.0, 3.0)
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class OnsetSettings:
     """How the classical detector listens.
 
     Attributes:
-        sensitivity: 0 to 1; higher finds softer hits and more false ones. 0.5 asks for a rise of 6 dB.
+        sensitivity: 0 to 1; higher finds softer hits and more false ones. 0 asks for a rise of 9 dB, 0.5 for 4, 1 for 3.
         merge_window_seconds: Candidates this close may be one strike heard by several microphones.
         triggers: Names of the channels or stems that may trigger; all but clicks when None.
     """
@@ -52,7 +53,7 @@ class OnsetSettings:
     @property
     def least_rise_db(self) -> float:
         """Rise that a candidate must reach."""
-        return 9.0 - 6.0 * self.sensitivity
+        return float(np.interp(self.sensitivity, SENSITIVITIES, LEAST_RISES_DB))
 
 
 def find_hits(

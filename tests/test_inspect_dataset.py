@@ -107,12 +107,6 @@ def test_mixes_are_the_takes_at_one_level_with_the_click_on_top(inspected: list[
     assert np.flatnonzero(np.abs(click[0]) > 0.1).tolist() == list(range(0, demo_take.samples, demo_take.sample_rate))
 
 
-def test_the_same_seed_shows_the_same_example(dataset: Path, tmp_path: Path) -> None:
-    shown = [{path.name for path in inspect_dataset(dataset, tmp_path, 1, seed=seed)} for seed in (3, 3)]
-    assert shown[0] == shown[1]
-    assert len(shown[0]) == 5
-
-
 def test_the_summary_counts_what_is_there(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
     examples = read_examples(dataset)
     table = summary_table(examples)
@@ -210,7 +204,7 @@ def without(key: str) -> Callable[[str], str]:
         (with_line(2, lambda _: "[1, 2]"), "line 2"),
         (with_line(2, without("hits")), "line 2 .* 'hits'"),
         (with_line(2, without("grid")), "line 2 .* 'grid'"),
-        (with_line(1, lambda line: line.replace('"kick"', '"cowbell"')), "line 1 .* cowbell"),
+        (with_line(1, lambda line: line.replace('"kick"', '"cowbell"')), "line 1 .*cowbell"),
         (with_line(1, lambda line: line.replace("112.0", "9999")), "line 1 .* tempo"),
         (lambda folder: (folder / "audio" / "1.take.flac").unlink(), r"line 2 .*audio/1\.take\.flac"),
         (lambda folder: (folder / "audio" / "0.take.flac").write_bytes(b"fLaC"), r"0\.take\.flac"),
@@ -239,3 +233,10 @@ def test_places_that_cannot_be_written_and_odd_counts_are_refused(dataset: Path,
         inspect_dataset(dataset, tmp_path / "file")
     with pytest.raises(InputError, match="-1"):
         inspect_dataset(dataset, tmp_path / "out", examples=-1)
+
+
+def test_an_example_without_hits_can_be_shown(dataset: Path, tmp_path: Path) -> None:
+    entry = json.loads((dataset / "manifest.jsonl").read_text(encoding="utf-8").splitlines()[1]) | {"hits": []}
+    (tmp_path / "audio").symlink_to(dataset / "audio")
+    (tmp_path / "manifest.jsonl").write_text(json.dumps(entry) + "\n", encoding="utf-8")
+    assert len(inspect_dataset(tmp_path)) == 5

@@ -31,7 +31,7 @@ LEAST_STEP_POWER = 2.0**-34
 """Half a step of 16 bits, as power: what any export may add."""
 
 LONGEST_CROSSFADE_SECONDS = 0.2
-CROSSFADE_KNOTS, CROSSFADE_ERROR = 5, 0.01
+CROSSFADE_KNOTS, CROSSFADE_ERROR = 9, 0.01
 STRETCH_LEVEL_DB, AUDIBLE_RANGE_DB = 5.0, 30.0
 
 
@@ -80,7 +80,7 @@ class Likeness:
         exact: [channels], whether hits are the same bit for bit.
         steady: [channels], power of what was added at any level, as by dither.
         relative: [channels], power of the error that grows with the sound, as by equalisation, over that of the sound.
-        weights: [channels], one over the usual power at hits.
+        weights: [channels], one over the usual power of all this.
     """
 
     gains: FloatArray
@@ -115,8 +115,9 @@ class Likeness:
         power, error = np.concatenate(powers, axis=1), np.concatenate(errors, axis=1)
         steady = np.maximum(np.quantile(error, 0.2, axis=1), LEAST_STEP_POWER)
         relative = np.median(np.maximum(error - steady[:, None], 0.0) / np.maximum(power, 1e-20), axis=1)
-        weights = 1.0 / np.maximum(np.median(power, axis=1), LEAST_STEP_POWER)
-        return cls(gains, exact, steady, np.where(exact, 0.0, relative), weights)
+        relative = np.where(exact, 0.0, relative)
+        weights = 1.0 / (steady + relative * np.median(power, axis=1))
+        return cls(gains, exact, steady, relative, weights)
 
     def errors(self, recorded: FloatArray, edited: FloatArray, smoothing: int) -> tuple[FloatArray, Bools]:
         """Error of a prediction, [samples] summed over channels, and where it fails, [samples]."""
@@ -241,7 +242,7 @@ def _is_crossfade(edited: Audio, outgoing: Audio, incoming: Audio, likeness: Lik
         (sound * likeness.gains[:, None] * scale * ramp).ravel() for sound in (outgoing, incoming) for ramp in ramps
     ]
     mixture = np.array(parts).T
-    levels = np.linalg.lstsq(mixture, wanted, rcond=None)[0]
+    levels = np.linalg.lstsq(mixture.T @ mixture, mixture.T @ wanted, rcond=None)[0]
     error = float(np.sum((wanted - mixture @ levels) ** 2))
     added = float(np.sum(np.where(likeness.exact, LEAST_STEP_POWER, likeness.steady) * likeness.weights)) * samples
     explained = float(np.sum(wanted**2)) * (CROSSFADE_ERROR + float(np.mean(likeness.relative)))

@@ -90,10 +90,14 @@ def best_lag(take: Take, start: int, stop: int, other: Take, preferred: int = 0)
         preferred: A shift to take where it is as good as the best one.
     """
     reach = seconds_to_samples(REACH_SECONDS, take.sample_rate)
-    scores = lag_scores(take.read(start, stop), other.read(start - reach, stop + reach))
+    window = take.read(start, stop)
+    as_before = float(lag_scores(window, other.read(start + preferred, stop + preferred))[0])
+    if as_before >= 1.0 - AS_GOOD:
+        return preferred, as_before
+    scores = lag_scores(window, other.read(start - reach, stop + reach))
     best = float(scores.max())
-    if abs(preferred) <= reach and scores[preferred + reach] >= best - AS_GOOD:
-        return preferred, float(scores[preferred + reach])
+    if as_before >= best - AS_GOOD:
+        return preferred, as_before
     as_good = np.flatnonzero(scores >= best - AS_GOOD) - reach
     smallest = int(as_good[np.argmin(np.abs(as_good))])
     # Beside the peak of a low sound its neighbours are nearly as good: climb to the top.

@@ -5,7 +5,7 @@ by the shifts around it, it is probed for shifts of its own.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
@@ -134,9 +134,12 @@ def _probes(earlier: Anchor, later: Anchor, stretch: Stretch, joiner: Joiner) ->
     found = [earlier]
     for at in range(stretch.start_samples, stretch.stop_samples - length + 1, length):
         lag, score = best_lag(joiner.after, at, at + length, joiner.before, -found[-1].shift_samples)
-        probe = Anchor(at + lag, at + lag + length, -lag, score)
+        source = at + lag
+        window = Anchor(source, source + length, -lag, score)
+        # The window may begin a little before the cut: only its middle is sure.
+        probe = replace(window, onset_samples=source + length // 2)
         between = found[-1].onset_samples < probe.onset_samples < later.onset_samples
-        if probe.found and between and holds(probe, joiner, PROBE_HELD_SHARE):
+        if probe.found and between and holds(window, joiner, PROBE_HELD_SHARE):
             found.append(probe)
     return found[1:]
 

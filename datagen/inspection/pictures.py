@@ -201,7 +201,8 @@ def _legend(figure: "Figure", axes: "Axes", groups: set[str]) -> None:
     for name, (colour, shape, _) in STYLES.items():
         if name in groups:
             axes.plot([], [], shape, color=colour, label=name)
-    figure.legend(loc="outside upper right", ncols=len(STYLES), frameon=False)
+    if groups:
+        figure.legend(loc="outside upper right", ncols=len(STYLES), frameon=False)
 
 
 def _tidy(axes: "Axes") -> None:
