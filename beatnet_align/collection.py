@@ -32,7 +32,8 @@ class OnsetSettings:
     """How the classical detector listens.
 
     Attributes:
-        sensitivity: 0 to 1; higher finds softer hits and more false ones. 0 asks for a rise of 9 dB, 0.5 for 4, 1 for 3.
+        sensitivity: 0 to 1; higher finds softer hits and more false ones. 0 asks for a rise of 9 dB, 0.5 for 4, 1
+            for 3.
         merge_window_seconds: Candidates this close may be one strike heard by several microphones.
         triggers: Names of the channels or stems that may trigger; all but clicks when None.
     """

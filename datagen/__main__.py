@@ -12,9 +12,12 @@ from pathlib import Path
 
 from beatnet_align.errors import BeatnetAlignError
 
+INTERRUPTED = 130
+"""What shells report for a process that SIGINT ended."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; 0, or 2 where the input was the problem."""
+    """Run the command line; 0, 2 where the input was the problem, or 130 where someone interrupted it."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     commands = {"inspect": _inspect, "import": _import}
     try:
@@ -25,6 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BeatnetAlignError as error:
         print(f"datagen: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("datagen: interrupted; where a dataset was being made, the same command goes on with it", file=sys.stderr)
+        return INTERRUPTED
     return 0
 
 

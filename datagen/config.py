@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import combinations
 from pathlib import Path
 
 from beatnet_align.errors import InputError
@@ -76,7 +77,7 @@ class DatasetConfig:
     Attributes:
         name: For the card.
         seed: With the split and its index it fixes an example.
-        train, validation, test: What each split uses; they may not share kits.
+        train, validation, test: What each split uses; they may share neither kits nor grooves.
         sample_rate: In hertz.
         seconds: Length of every example.
         bars: Most bars that are played; the music may be shorter or longer than ``seconds``.
@@ -84,7 +85,7 @@ class DatasetConfig:
         array_probability: That a multi-microphone kit is also played dry through a simulated array.
         clean_probability: That the recording chain adds nothing but a quiet noise floor.
         timing_preset: What ``timing`` starts from.
-        timing: Fields of :class:`~datagen.timing.HumanTiming` that differ from the preset.
+        timing: Fields of :class:`~datagen.played.timing.HumanTiming` that differ from the preset.
         recording: What the chain is drawn from.
         room: What rooms are drawn from.
         drop_channel_probability: That a channel is missing.
@@ -112,6 +113,8 @@ class DatasetConfig:
     metronome: bool = True
 
     def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise InputError(f"seed must not be negative, found {self.seed}")
         if not 8_000 <= self.sample_rate <= 192_000:
             raise InputError(f"sample_rate must be 8000 to 192000 Hz, found {self.sample_rate}")
         if not 1.0 <= self.seconds <= 600.0:
@@ -132,7 +135,7 @@ class DatasetConfig:
         try:
             return replace(TIMING_PRESETS[self.timing_preset], **self.timing)  # type: ignore[arg-type]
         except TypeError as error:
-            raise InputError(f"timing has an unknown entry: {error}") from error
+            raise InputError(f"timing has an unknown entry, or one that is no range: {error}") from error
 
     def sources(self, split: Split) -> Sources:
         """What a split uses."""
@@ -147,6 +150,19 @@ class DatasetConfig:
                         f"the kit {name!r} is in {owners[name]} and in {split}; hold it out of one of them"
                     )
                 owners[name] = split
+        for one, other in combinations(Split, 2):
+            if _share_grooves(self.sources(one), self.sources(other)):
+                raise InputError(
+                    f"{one} and {other} use the same grooves; give each its own groove_split or its own drummers"
+                )
+
+
+def _share_grooves(one: Sources, other: Sources) -> bool:
+    if not (one.examples and other.examples and one.groove_probability and other.groove_probability):
+        return False
+    if None not in (one.groove_split, other.groove_split) and one.groove_split != other.groove_split:
+        return False
+    return one.drummers is None or other.drummers is None or bool(set(one.drummers) & set(other.drummers))
 
 
 def read_config(path: Path) -> DatasetConfig:

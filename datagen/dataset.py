@@ -11,6 +11,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -52,10 +53,12 @@ def write_dataset(
         How many examples were made in this run.
 
     Raises:
-        InputError: The configuration cannot be used, or the folder holds something else.
+        InputError: The configuration cannot be used, the folder holds something else, or a process was killed.
     """
     if suffix not in ("flac", "wav"):
         raise InputError(f"datasets are written as flac or wav, not {suffix!r}")
+    if workers is not None and workers < 1:
+        raise InputError(f"workers must be at least 1, found {workers}")
     total = sum(config.sources(split).examples for split in Split)
     if total == 0:
         raise InputError(f"the configuration {config.name!r} asks for no examples")
@@ -68,9 +71,14 @@ def write_dataset(
     progress(total - len(todo), total)
     count = min(len(todo), workers or os.cpu_count() or 1)
     if count:
-        with ProcessPoolExecutor(count, initializer=_start, initargs=(config, data, folder, suffix)) as pool:
-            for _ in pool.map(_make, todo):
-                progress(1, total)
+        try:
+            with ProcessPoolExecutor(count, initializer=_start, initargs=(config, data, folder, suffix)) as pool:
+                for _ in pool.map(_make, todo):
+                    progress(1, total)
+        except BrokenProcessPool as error:
+            raise InputError(
+                "a process was killed, perhaps for want of memory; the same command goes on, with fewer workers if so"
+            ) from error
     _finish(folder, config)
     return len(todo)
 
@@ -187,7 +195,7 @@ def _card(config: DatasetConfig, entries: list[Mapping[str, Any]]) -> str:
     """What the dataset is, for people."""
     hits = [hit for entry in entries for hit in entry["hits"]]
     deviations = np.array([hit["performed_seconds"] - hit["target_seconds"] for hit in hits]) * 1000.0
-    hours = sum(entry["samples"] / entry["sample_rate"] for entry in entries) / 3600.0
+    minutes = sum(entry["samples"] / entry["sample_rate"] for entry in entries) / 60.0
     splits = Counter(entry["split"] for entry in entries)
     pieces = Counter(hit["piece"] for hit in hits)
     licences = sorted({licence for entry in entries for licence in entry["licences"]})
@@ -198,7 +206,7 @@ def _card(config: DatasetConfig, entries: list[Mapping[str, Any]]) -> str:
             "",
             f"Jittered and gridded drum takes, seed {config.seed}; configuration in `{CONFIG_NAME}`.",
             "",
-            f"- examples: {_counted(splits)}; {hours:.2f} hours of takes",
+            f"- examples: {_counted(splits)}; {minutes:.1f} minutes of takes",
             f"- hits: {len(hits)}, of them {sum(hit['ornament'] for hit in hits)} ornaments",
             f"- deviation: mean {deviations.mean():.1f} ms, sd {deviations.std():.1f} ms",
             f"- pieces: {_counted(pieces)}",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -161,7 +162,7 @@ def test_bars_that_the_take_does_not_have_move_nothing_and_that_is_said(
 ) -> None:
     assert main(["align", str(TAKE), "-o", str(tmp_path / "out"), *TEMPO, "--bars", "90-99"]) == 0
     printed = capsys.readouterr()
-    assert printed.out.startswith("0 of 65 hits moved; ")
+    assert re.match(r"0 of \d+ hits moved; ", printed.out)
     assert printed.err == ""
 
 

@@ -1,6 +1,7 @@
 """Datasets: one seed one example, resumable, the same bytes whoever makes them; and truth that is true."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -240,3 +241,43 @@ def test_a_broken_manifest_names_its_line(dataset: Path, tmp_path: Path) -> None
     with pytest.raises(InputError, match="line 2"):
         list(read_manifest(tmp_path))
     assert json.loads(lines[0])["index"] == 0
+
+
+@pytest.mark.parametrize("split", [None, "validation"])
+def test_splits_that_share_grooves_are_refused(split: str | None) -> None:
+    one, other = (Sources(1, (kit,), groove_split="validation", drummers=("drummer1",)) for kit in ("synth1", "synth2"))
+    with pytest.raises(InputError, match="validation and test use the same grooves"):
+        DatasetConfig("x", validation=one, test=replace(other, groove_split=split))
+    DatasetConfig("x", validation=one, test=replace(other, groove_split=split, drummers=("drummer2",)))
+    DatasetConfig("x", validation=one, test=replace(other, groove_split=split, groove_probability=0.0))
+    DatasetConfig("x", validation=one, test=replace(other, groove_split="test"))
+
+
+def test_every_configuration_can_be_read() -> None:
+    names = [read_config(path).name for path in sorted((CONFIGS / "datagen").glob("*.yaml"))]
+    assert {"hard", "human", "multimic", "tiny", "uniform_jitter"} <= set(names)
+
+
+def test_a_negative_seed_and_no_workers_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="seed must not be negative, found -1"):
+        replace(TINY, seed=-1)
+    with pytest.raises(InputError, match="workers must be at least 1, found 0"):
+        write_dataset(TINY, tmp_path / "none", workers=0)
+    assert not (tmp_path / "none").exists()
+
+
+def test_an_interrupted_run_says_that_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("datagen.dataset.write_dataset", interrupted)
+    assert main([str(CONFIGS / "datagen" / "tiny.yaml"), "-o", str(tmp_path / "cut")]) == 130
+    assert "the same command goes on" in capsys.readouterr().err
+
+
+def test_a_killed_process_ends_in_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ExampleMaker, "make", lambda *_: os._exit(9))
+    with pytest.raises(InputError, match="a process was killed"):
+        write_dataset(TINY, tmp_path / "killed", workers=1)

@@ -152,6 +152,21 @@ def test_hard_cuts_are_found_to_the_sample(demo_take: Take, gain: float) -> None
     assert [cut.destination_samples for cut in pair.cuts] == pytest.approx(places, abs=2 if gain == 1.0 else 8)
 
 
+@pytest.mark.parametrize("power", [0.5, 1.0])
+def test_fades_of_other_shapes_are_crossfades(demo_take: Take, power: float) -> None:
+    """Straight fades, and the equal-power ones that digital audio workstations offer."""
+    start, stop, shift = 150_000, 150_882, 441
+    ramp = np.linspace(0.0, 1.0, stop - start)
+    audio = hard_cut(demo_take, [start], [0, shift])
+    outgoing, incoming = demo_take.read(start, stop), demo_take.read(start - shift, stop - shift)
+    audio[:, start:stop] = (1.0 - ramp) ** power * outgoing + ramp**power * incoming
+    pair = recover_edits(demo_take, like(demo_take, audio), KNOWN_TEMPO)
+    (stretch,), (cut,) = pair.stretches, pair.cuts
+    assert stretch.kind is StretchKind.CROSSFADE
+    assert start <= stretch.start_samples < cut.destination_samples < stretch.stop_samples <= stop
+    assert stretch.stop_samples - stretch.start_samples >= stop - start - 4
+
+
 def test_moved_sound_without_a_hit_is_found_too(demo_take: Take, default: Edited) -> None:
     """Listening to the kick alone, the hits of everything else are moved sound that nobody told of."""
     pair = recover_edits(demo_take, like(demo_take, default.audio), KNOWN_TEMPO, OnsetSettings(triggers=("kick",)))
@@ -189,12 +204,12 @@ def test_a_trimmed_take_moved_as_a_whole(demo_take: Take) -> None:
 
 def test_other_takes_are_refused(demo_take: Take) -> None:
     other = like(demo_take, demo_take.read(0, demo_take.samples)[:, ::-1])
-    with pytest.raises(InputError, match=r"of 65 hits .* same take before and after"):
+    with pytest.raises(InputError, match=r"of \d+ hits .* same take before and after"):
         recover_edits(demo_take, other, KNOWN_TEMPO)
     with pytest.raises(InputError, match="same take before and after"):
         recover_edits(demo_take, load(demo_folder() / "target"), KNOWN_TEMPO)
     noise = like(demo_take, 0.1 * np.random.default_rng(2).standard_normal((6, 200_000)))
-    with pytest.raises(InputError, match="of 65 hits"):
+    with pytest.raises(InputError, match=r"of \d+ hits"):
         recover_edits(demo_take, noise, KNOWN_TEMPO)
     with pytest.raises(InputError, match="no hits"):
         recover_edits(like(demo_take, np.zeros((6, 100_000))), demo_take, KNOWN_TEMPO)

@@ -15,8 +15,9 @@ from beatnet_align.take import Take
 from beatnet_align.tempo_map import TempoMap
 from beatnet_align.tempo_source import TempoRequest, resolve_tempo
 from beatnet_align.units import samples_to_seconds, seconds_to_ms
-from datagen.edited.joins import Joiner, Likeness, Stretch, StretchKind
+from datagen.edited.joins import Joiner, Stretch, StretchKind
 from datagen.edited.lags import REACH_SECONDS, hit_anchors
+from datagen.edited.likeness import Likeness
 from datagen.edited.segments import EditedSegment, find_segments, holds
 
 LEAST_FOUND_SHARE = 0.5

@@ -60,7 +60,7 @@ def tempo_changes(lines_seconds: FloatArray, drawn: dict[str, float], tempo_map:
     Args:
         lines_seconds: [lines] targets, rising.
         drawn: ``tempo_error``, ``tempo_ramp``, ``ritardando``, ``ritardando_beats`` and ``tempo_limit_seconds`` as in
-            :class:`~datagen.timing.HumanTiming`.
+            :class:`~datagen.played.timing.HumanTiming`.
         tempo_map: Gives the ritardando its length in seconds.
     """
     elapsed = lines_seconds - lines_seconds[0]

@@ -19,7 +19,7 @@ from datagen.played.timing import AS_PLAYED, EXACT, HARD, HUMAN, UNIFORM_JITTER,
 __all__ = ["AS_PLAYED", "EXACT", "HARD", "HUMAN", "UNIFORM_JITTER", "HumanTiming", "Performance", "Stroke", "perform"]
 
 _LEAD_WEIGHTS = np.array([0.5 if piece in HIHATS else 0.6 if piece in CYMBALS else 1.0 for piece in PIECES])
-"""What a phase-locked cut follows: the largest of weight times velocity; agrees with "main" in the bench's truth."""
+"""What a phase-locked cut follows: the largest of weight times velocity; agrees with "main" in a session's truth."""
 
 _SWINGABLE = (("1/8",), ("1/16",))
 

@@ -30,7 +30,7 @@ class RateRoundTrip:
     through_hz: int
 
     def apply(self, layers: Layers, moment: Moment) -> Layers:
-        """See :class:`~datagen.stage.Stage`."""
+        """See :class:`~datagen.recorded.stage.Stage`."""
         divisor = gcd(self.through_hz, moment.sample_rate)
         there, back = self.through_hz // divisor, moment.sample_rate // divisor
         for channels in layers:
@@ -54,7 +54,7 @@ class LossyCodec:
     compression: float
 
     def apply(self, layers: Layers, moment: Moment) -> Layers:
-        """See :class:`~datagen.stage.Stage`.
+        """See :class:`~datagen.recorded.stage.Stage`.
 
         Raises:
             InputError: This libsndfile lacks the codec, or the codec has no such sample rate.

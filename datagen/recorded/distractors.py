@@ -33,7 +33,7 @@ class Ticks:
     seed: int
 
     def apply(self, layers: Layers, moment: Moment) -> Layers:
-        """See :class:`~datagen.stage.Stage`; added to the recording alone."""
+        """See :class:`~datagen.recorded.stage.Stage`; added to the recording alone."""
         rng = np.random.default_rng(self.seed)
         for place, peak_db in zip(self.at_samples, self.peak_db, strict=True):
             pitch_hz = self.frequency_hz * float(rng.lognormal(0.0, 0.2))
@@ -60,7 +60,7 @@ class PedalNoise:
     seed: int
 
     def apply(self, layers: Layers, moment: Moment) -> Layers:
-        """See :class:`~datagen.stage.Stage`; added to the recording alone."""
+        """See :class:`~datagen.recorded.stage.Stage`; added to the recording alone."""
         gains = from_db(self.peak_db)[:, None]
         for number, kick in enumerate(moment.kick_samples):
             rng = np.random.default_rng([self.seed, number])

@@ -31,7 +31,7 @@ class Compressor:
     linked: bool = False
 
     def apply(self, layers: Layers, moment: Moment) -> Layers:
-        """See :class:`~datagen.stage.Stage`."""
+        """See :class:`~datagen.recorded.stage.Stage`."""
         rows = [row for row, threshold_db in enumerate(self.threshold_db) if threshold_db < 0.0]
         if not rows:
             return layers
@@ -59,7 +59,7 @@ class Overdrive:
     soft: bool
 
     def apply(self, layers: Layers, moment: Moment) -> Layers:
-        """See :class:`~datagen.stage.Stage`; without memory."""
+        """See :class:`~datagen.recorded.stage.Stage`; without memory."""
         rows = [row for row, drive_db in enumerate(self.drive_db) if drive_db > 0.0]
         if not rows:
             return layers
@@ -78,7 +78,7 @@ class Converter:
     """The last stage of every chain: nothing gets past full scale."""
 
     def apply(self, layers: Layers, moment: Moment) -> Layers:
-        """See :class:`~datagen.stage.Stage`; bit-exact below full scale."""
+        """See :class:`~datagen.recorded.stage.Stage`; bit-exact below full scale."""
         if len(layers) == 1:
             return np.clip(layers, -1.0, 1.0, out=layers)
         return shape_layers(layers, lambda audio: np.asarray(np.clip(audio, -1.0, 1.0)))

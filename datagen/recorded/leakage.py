@@ -66,7 +66,7 @@ class OtherInstrument:
     seed: int
 
     def apply(self, layers: Layers, moment: Moment) -> Layers:
-        """See :class:`~datagen.stage.Stage`; added to the recording alone."""
+        """See :class:`~datagen.recorded.stage.Stage`; added to the recording alone."""
         music = self.play(moment.sample_rate, moment.start_samples, layers.shape[-1])
         for channel, gain in enumerate(from_db(self.level_db)):
             layers[0, channel] += gain * music
@@ -131,7 +131,7 @@ class CymbalWash:
     seed: int
 
     def apply(self, layers: Layers, moment: Moment) -> Layers:
-        """See :class:`~datagen.stage.Stage`; added to the recording alone."""
+        """See :class:`~datagen.recorded.stage.Stage`; added to the recording alone."""
         rng = np.random.default_rng(self.seed)
         sample_rate, samples = moment.sample_rate, layers.shape[-1]
         sections = butter(2, self.low_cut_hz, "highpass", fs=sample_rate, output="sos")

@@ -22,7 +22,7 @@ class Mixdown:
     gains: tuple[tuple[float, ...], ...]
 
     def apply(self, layers: Layers, moment: Moment) -> Layers:
-        """See :class:`~datagen.stage.Stage`; changes the number of channels, and is exact."""
+        """See :class:`~datagen.recorded.stage.Stage`; changes the number of channels, and is exact."""
         return np.ascontiguousarray(np.einsum("oc,lcs->los", np.array(self.gains, np.float32), layers, optimize=True))
 
 

@@ -27,7 +27,7 @@ class Level:
     inverted: tuple[bool, ...]
 
     def apply(self, layers: Layers, moment: Moment) -> Layers:
-        """See :class:`~datagen.stage.Stage`; exact."""
+        """See :class:`~datagen.recorded.stage.Stage`; exact."""
         signs = np.where(self.inverted, np.float32(-1.0), np.float32(1.0))
         layers *= (from_db(self.gain_db) * signs)[:, None]
         return layers
@@ -46,7 +46,7 @@ class LevelRide:
     points_db: tuple[float, ...]
 
     def apply(self, layers: Layers, moment: Moment) -> Layers:
-        """See :class:`~datagen.stage.Stage`; tied to absolute time."""
+        """See :class:`~datagen.recorded.stage.Stage`; tied to absolute time."""
         periods = -(-layers.shape[-1] // CONTROL_SAMPLES)
         seconds = (moment.start_samples + CONTROL_SAMPLES * np.arange(periods)) / moment.sample_rate
         places = np.clip(seconds / self.seconds_per_point, 0.0, len(self.points_db) - 1.0)
@@ -100,7 +100,7 @@ class Equaliser:
     channels: tuple[tuple[Band, ...], ...]
 
     def apply(self, layers: Layers, moment: Moment) -> Layers:
-        """See :class:`~datagen.stage.Stage`; minimum phase, so onsets stay where they are."""
+        """See :class:`~datagen.recorded.stage.Stage`; minimum phase, so onsets stay where they are."""
         for channel, bands in enumerate(self.channels):
             if bands:
                 sections = np.array([band.section(moment.sample_rate) for band in bands], np.float64)
@@ -134,7 +134,7 @@ class Bed:
     seed: int
 
     def apply(self, layers: Layers, moment: Moment) -> Layers:
-        """See :class:`~datagen.stage.Stage`; added to the recording alone."""
+        """See :class:`~datagen.recorded.stage.Stage`; added to the recording alone."""
         layers[0] += looped(self._loop(moment.sample_rate), moment.start_samples, layers.shape[-1])
         return layers
 

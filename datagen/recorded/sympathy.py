@@ -31,7 +31,7 @@ class SnareBuzz:
     seed: int
 
     def apply(self, layers: Layers, moment: Moment) -> Layers:
-        """See :class:`~datagen.stage.Stage`; added to the recording alone."""
+        """See :class:`~datagen.recorded.stage.Stage`; added to the recording alone."""
         sample_rate, samples = moment.sample_rate, layers.shape[-1]
         mono = np.mean(layers[0], axis=0)
         excitation = sosfilt(butter(1, _EXCITING_HZ, "bandpass", fs=sample_rate, output="sos"), mono)
@@ -70,7 +70,7 @@ class TomRing:
     level_db: tuple[float, ...]
 
     def apply(self, layers: Layers, moment: Moment) -> Layers:
-        """See :class:`~datagen.stage.Stage`; added to the recording alone."""
+        """See :class:`~datagen.recorded.stage.Stage`; added to the recording alone."""
         mono = np.mean(layers[0], axis=0)
         ring = np.zeros_like(mono)
         radius = float(np.exp(-1.0 / (self.decay_seconds * moment.sample_rate)))
