@@ -128,8 +128,8 @@ class ExampleMaker:
         truth = {
             "grid": performance.grid.to_json(),
             "kit": kit.name,
-            "licences": sorted({f"{kit.name}: {kit.licence}", f"{score.source}: {score.licence}"}),
-            "attributions": sorted({kit.attribution, score.source}),
+            "licences": sorted({f"{kit.name}: {kit.licence}", score.licence}),
+            "attributions": [kit.attribution],
             "parameters": dict(performance.parameters),
             "recording": recording.description,
             "hits": hits_truth(performance, placements, rendered, recording, self.config.sample_rate),
