@@ -89,6 +89,7 @@ class DatasetConfig:
         recording: What the chain is drawn from.
         room: What rooms are drawn from.
         drop_channel_probability: That a channel is missing.
+        strength: How far the target goes towards the grid, drawn for each example; 1 is all the way.
         images: Whether to keep the image of every piece in every channel, take and target.
         metronome: Whether to keep a metronome track.
     """
@@ -109,6 +110,7 @@ class DatasetConfig:
     recording: RecordingRanges = field(default_factory=RecordingRanges)
     room: RoomRanges = field(default_factory=RoomRanges)
     drop_channel_probability: float = 0.08
+    strength: tuple[float, float] = (1.0, 1.0)
     images: bool = False
     metronome: bool = True
 
@@ -126,6 +128,8 @@ class DatasetConfig:
         for name in ("array_probability", "clean_probability", "drop_channel_probability"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise InputError(f"{name} must lie between 0 and 1, found {getattr(self, name)}")
+        if not 0.0 <= self.strength[0] <= self.strength[1] <= 1.0:
+            raise InputError(f"strength must rise within 0 to 1, found {self.strength}")
         self._check_splits()
         _ = self.human_timing
 

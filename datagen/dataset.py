@@ -65,6 +65,7 @@ def write_dataset(
     ExampleMaker(config, data).check()
     _claim(folder, config, suffix)
     if (folder / MANIFEST_NAME).exists():
+        shutil.rmtree(folder / "entries", ignore_errors=True)  # left where a run was killed at its very end
         progress(total, total)
         return 0
     todo = [task for task in _tasks(config) if not _entry_path(folder, *task).exists()]

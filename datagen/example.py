@@ -120,7 +120,8 @@ class ExampleMaker:
         hearing = self._hearing(rng, kit, performance)
         plan = draw_channels(rng, hearing.channels, self.config.drop_channel_probability)
         channels = Channels(hearing, plan.rows, self.config.sample_rate)
-        placements = self._placements(rng, performance.strokes, kit, channels)
+        strength = float(rng.uniform(*self.config.strength))
+        placements = self._placements(rng, performance.strokes, kit, channels, strength)
         rendered = render(placements, len(plan.rows), self.samples, images=self.config.images)
         recording = self._recording(rng, plan.channels, rendered, performance.tempo_map)
         take, take_images = self._record(recording, rendered, placements, performed=True)
@@ -130,7 +131,7 @@ class ExampleMaker:
             "kit": kit.name,
             "licences": sorted({f"{kit.name}: {kit.licence}", score.licence}),
             "attributions": [kit.attribution],
-            "parameters": dict(performance.parameters),
+            "parameters": {**performance.parameters, "strength": strength},
             "recording": recording.description,
             "hits": hits_truth(performance, placements, rendered, recording, self.config.sample_rate),
         }
@@ -178,17 +179,16 @@ class ExampleMaker:
         return ArrayHearing(kit, ArrayRenderer(array, room))
 
     def _placements(
-        self, rng: np.random.Generator, strokes: Sequence[Stroke], kit: Kit, channels: Channels
+        self, rng: np.random.Generator, strokes: Sequence[Stroke], kit: Kit, channels: Channels, strength: float
     ) -> list[Placement]:
         rate = self.config.sample_rate
         placements = []
         for stroke in strokes:
             strike = kit.pick(stroke.piece, stroke.velocity, rng)
             gain = 10.0 ** (kit.velocity_gain_db(stroke.piece, stroke.velocity, strike) / 20.0)
-            performed, target = (
-                seconds_to_samples(stroke.performed_seconds, rate),
-                seconds_to_samples(stroke.target_seconds, rate),
-            )
+            performed = seconds_to_samples(stroke.performed_seconds, rate)
+            move_seconds = strength * (stroke.target_seconds - stroke.performed_seconds)
+            target = performed + seconds_to_samples(move_seconds, rate)
             placements.append(Placement(stroke, channels.hear(stroke.piece, strike), gain, performed, target))
         return placements
 

@@ -1,20 +1,26 @@
 """The generator as torch datasets: the same examples as on disk, made while training or read from a rendered pool."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import soundfile as sf
 import torch
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
 from beatnet_align.errors import InputError
+from beatnet_align.hits import Piece
+from beatnet_align.roles import Role
 from beatnet_align.tempo_map import TempoMap
 from datagen.conditioning import positional_encodings
 from datagen.config import DatasetConfig, Split
 from datagen.dataset import read_manifest
 from datagen.example import ExampleMaker
+
+Float32Array = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -27,12 +33,21 @@ class Pair:
         conditioning: [7, samples]: the metronome, then the positional encodings of
             :data:`datagen.conditioning.ENCODINGS`.
         hits: [hits, 3]: performed and target time in seconds, velocity.
+        roles: One a channel.
+        parameters: Tempo at the start, swing and strength, under ``bpm``, ``swing`` and ``strength``.
+        pieces: Of the images; none where the configuration keeps none.
+        take_images, target_images: [pieces, channels, samples], without noise and leakage.
     """
 
     take: torch.Tensor
     target: torch.Tensor
     conditioning: torch.Tensor
     hits: torch.Tensor
+    roles: tuple[Role, ...]
+    parameters: dict[str, float]
+    pieces: tuple[Piece, ...]
+    take_images: torch.Tensor
+    target_images: torch.Tensor
 
 
 class GeneratedPairs(Dataset[Pair]):
@@ -59,14 +74,10 @@ class GeneratedPairs(Dataset[Pair]):
         if not 0 <= index < self.examples:
             raise IndexError(index)
         example = self.maker.make(self.split, index)
-        return _pair(
-            example.take,
-            example.target,
-            example.metronome,
-            example.sample_rate,
-            example.tempo_map,
-            example.truth["hits"],
-        )
+        entry = {"sample_rate": example.sample_rate, "tempo_map": example.tempo_map.to_json(), **example.truth}
+        roles = tuple(channel.role for channel in example.channels)
+        audio = (example.take, example.target, example.take_images, example.target_images)
+        return _pair(entry, roles, example.image_pieces, example.metronome, audio)
 
 
 class EndlessPairs(IterableDataset[Pair]):
@@ -129,26 +140,44 @@ class RenderedPairs(Dataset[Pair]):
         entry = self.entries[index]
         take, target = (self._read(entry[name]) for name in ("take", "target"))
         clicks = self._read(entry["metronome"])[0] if "metronome" in entry else np.zeros(take.shape[1], np.float32)
-        return _pair(take, target, clicks, entry["sample_rate"], TempoMap.from_json(entry["tempo_map"]), entry["hits"])
+        pieces = tuple(Piece(piece) for piece in entry.get("image_pieces", ()))
+        shape = (len(pieces), *take.shape)
+        images = [
+            self._read(entry[name]).reshape(shape) if pieces else np.zeros(shape, np.float32)
+            for name in ("take_images", "target_images")
+        ]
+        roles = tuple(Role(channel["role"]) for channel in entry["channels"])
+        return _pair(entry, roles, pieces, clicks, (take, target, images[0], images[1]))
 
-    def _read(self, name: str) -> "np.ndarray[tuple[int, int], np.dtype[np.float32]]":
+    def _read(self, name: str) -> Float32Array:
         audio, _ = sf.read(str(self.folder / name), dtype="float32", always_2d=True)
         return np.ascontiguousarray(audio.T)
 
 
 def _pair(
-    take: np.ndarray[tuple[int, int], np.dtype[np.float32]],
-    target: np.ndarray[tuple[int, int], np.dtype[np.float32]],
-    clicks: np.ndarray[tuple[int], np.dtype[np.float32]],
-    sample_rate: int,
-    tempo_map: TempoMap,
-    hits: list[dict[str, float]],
+    entry: Mapping[str, Any],
+    roles: tuple[Role, ...],
+    pieces: tuple[Piece, ...],
+    clicks: Float32Array,
+    audio: tuple[Float32Array, Float32Array, Float32Array, Float32Array],
 ) -> Pair:
-    phases = positional_encodings(tempo_map, np.arange(take.shape[1]) / sample_rate)
-    rows = [[hit["performed_seconds"], hit["target_seconds"], hit["velocity"]] for hit in hits]
+    """Audio is take, target and their images."""
+    tempo_map = TempoMap.from_json(entry["tempo_map"])
+    phases = positional_encodings(tempo_map, np.arange(len(clicks)) / entry["sample_rate"])
+    rows = [[hit["performed_seconds"], hit["target_seconds"], hit["velocity"]] for hit in entry["hits"]]
+    take, target, take_images, target_images = (torch.from_numpy(one) for one in audio)
     return Pair(
-        torch.from_numpy(take),
-        torch.from_numpy(target),
+        take,
+        target,
         torch.from_numpy(np.concatenate([clicks[None], phases])),
         torch.tensor(rows, dtype=torch.float64).reshape(-1, 3),
+        roles,
+        {
+            "bpm": tempo_map.bpm_at(0.0),
+            "swing": float(entry["grid"]["swing"]),
+            "strength": float(entry["parameters"]["strength"]),
+        },
+        pieces,
+        take_images,
+        target_images,
     )

@@ -17,6 +17,8 @@ CONFIG = DatasetConfig(
     seconds=2.0,
     bars=1,
     channels=(2, 3),
+    images=True,
+    strength=(0.5, 1.0),
     train=Sources(4, ("synth1",), groove_probability=0.0),
     validation=Sources(1, ("synth2",), groove_probability=0.0),
 )
@@ -61,5 +63,10 @@ def test_a_rendered_pool_holds_the_streamed_examples(tmp_path: Path) -> None:
     for i in range(4):
         torch.testing.assert_close(pool[i].take, stream[i].take, rtol=0, atol=2**-15)
         torch.testing.assert_close(pool[i].hits, stream[i].hits, rtol=0, atol=1e-6)
+        torch.testing.assert_close(pool[i].target_images, stream[i].target_images, rtol=0, atol=2**-15)
+        assert pool[i].pieces == stream[i].pieces
+        assert pool[i].roles == stream[i].roles
+        assert pool[i].parameters == stream[i].parameters
+        assert 0.5 <= pool[i].parameters["strength"] <= 1.0
     with pytest.raises(InputError, match="test"):
         RenderedPairs(tmp_path / "pool", Split.TEST)
