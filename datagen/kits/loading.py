@@ -1,7 +1,7 @@
 """Load a kit, whatever it is on disk, and merge kits; the door to everything about kits.
 
 Example:
-    >>> kit = load_kit(Path("../shared/data/kits/gogodze"))  # doctest: +SKIP
+    >>> kit = load_kit(Path("kits/gogodze"))  # doctest: +SKIP
     >>> kit.pick(Piece.SNARE, 0.8, np.random.default_rng(1)).audio.shape  # doctest: +SKIP
     (6, 60211)
 """
