@@ -1,7 +1,7 @@
 """Compare engines side by side: untouched and onset-quantise, against a known target or against the grid."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +41,14 @@ class Comparison:
 
     rows: Mapping[str, Mapping[str, float]]
     remarks: tuple[str, ...]
+
+
+def mean_figures(takes: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, dict[str, float]]:
+    """Mean of each engine's figures over the takes, at least one, in which they could be measured."""
+    return {
+        engine: {figure: float(np.nanmean([rows[engine][figure] for rows in takes])) for figure in figures}
+        for engine, figures in takes[0].items()
+    }
 
 
 def figures_table(rows: Mapping[str, Mapping[str, float]]) -> str:

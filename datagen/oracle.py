@@ -13,10 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from beatnet_align.audio_files import load
-from beatnet_align.compare import figures_table
+from beatnet_align.compare import figures_table, mean_figures
 from beatnet_align.cut_list import segments
 from beatnet_align.edit_plan import EditPlan, Move, SpliceSettings, TakeFacts
 from beatnet_align.effect import BeatDetective
@@ -110,14 +108,6 @@ def measure(folder: Path, entry: Mapping[str, Any]) -> dict[str, dict[str, float
     return rows
 
 
-def mean(rows: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
-    """Mean of each figure over the examples in which it could be measured."""
-    return {
-        engine: {name: float(np.nanmean([row[engine][name] for row in rows])) for name in rows[0][engine]}
-        for engine in ENGINES
-    }
-
-
 def _like(take: Take, audio: Audio) -> Take:
     channels: list[Channel] = list(take.channels)
     return take_from_array(audio, take.sample_rate, [c.name for c in channels], [c.role for c in channels])
@@ -147,7 +137,7 @@ def main() -> int:
     if not rows:
         print(f"error: {chosen.dataset} holds no examples for {chosen.split}", file=sys.stderr)
         return 2
-    print(f"mean of {len(rows)} examples\n{figures_table(mean(rows))}")
+    print(f"mean of {len(rows)} examples\n{figures_table(mean_figures(rows))}")
     return 0
 
 

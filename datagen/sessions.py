@@ -10,13 +10,11 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from beatnet_align.compare import compare, figures_table
+from beatnet_align.compare import compare, figures_table, mean_figures
 from beatnet_align.errors import InputError
 from beatnet_align.reference_hits import truth_tempo
 from beatnet_align.tempo_source import TempoRequest
@@ -56,16 +54,6 @@ def measure(session: Path) -> SessionFigures:
     return SessionFigures(session.name, comparison.rows)
 
 
-def mean(sessions: Sequence[SessionFigures]) -> dict[str, dict[str, float]]:
-    """Mean of each figure over the sessions in which it could be measured, by engine."""
-    return {
-        engine: {
-            figure: float(np.nanmean([session.rows[engine][figure] for session in sessions])) for figure in figures
-        }
-        for engine, figures in sessions[0].rows.items()
-    }
-
-
 def main() -> int:
     """Measure all sessions and print a table a session and their mean."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -77,12 +65,13 @@ def main() -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    averaged = mean_figures([session.rows for session in sessions])
     if arguments.json:
-        print(json.dumps({session.name: session.rows for session in sessions} | {"mean": mean(sessions)}, indent=1))
+        print(json.dumps({session.name: session.rows for session in sessions} | {"mean": averaged}, indent=1))
         return 0
     for session in sessions:
         print(f"{session.name}\n{figures_table(session.rows)}\n")
-    print(f"mean of {len(sessions)}\n{figures_table(mean(sessions))}")
+    print(f"mean of {len(sessions)}\n{figures_table(averaged)}")
     return 0
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from beatnet_align.compare import mean_figures
 from beatnet_align.errors import InputError
 from beatnet_align.hits import Piece
 from datagen.__main__ import main
@@ -16,7 +17,7 @@ from datagen.config import DatasetConfig, Sources, Split, TimingPreset, read_con
 from datagen.dataset import read_manifest, write_dataset
 from datagen.example import Example, ExampleMaker
 from datagen.kits.synth_kit import onset_in_strike
-from datagen.oracle import mean, measure
+from datagen.oracle import measure
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 SHARED = Path(__file__).parents[2] / "shared"
@@ -170,7 +171,7 @@ def test_perfect_knowledge_aligns_what_the_generator_made(tmp_path: Path) -> Non
     sources = Sources(3, ("synth1",), groove_probability=0.0)
     human = replace(CLEAN, images=False, timing_preset=TimingPreset.HUMAN, train=sources, validation=Sources())
     write_dataset(human, tmp_path / "data", workers=1)
-    figures = mean([measure(tmp_path / "data", entry) for entry in read_manifest(tmp_path / "data")])
+    figures = mean_figures([measure(tmp_path / "data", entry) for entry in read_manifest(tmp_path / "data")])
     assert figures["perfect knowledge, spliced"]["main_timing_within_2_ms"] > 0.9
     assert figures["untouched"]["main_timing_within_2_ms"] < 0.4
 

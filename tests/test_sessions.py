@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from beatnet_align.compare import mean_figures
 from beatnet_align.demo import demo_folder
 from beatnet_align.errors import InputError
-from datagen.sessions import find_sessions, mean, measure
+from datagen.sessions import find_sessions, measure
 
 
 def test_the_demo_take_is_a_session() -> None:
     (session,) = find_sessions(demo_folder())
     figures = measure(session)
-    averaged = mean([figures, figures])
+    averaged = mean_figures([figures.rows, figures.rows])
     assert averaged.keys() == {"untouched", "onset-quantise"}
     for engine, row in figures.rows.items():
         for figure, value in row.items():
