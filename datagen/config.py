@@ -92,6 +92,7 @@ class DatasetConfig:
         strength: How far the target goes towards the grid, drawn for each example; 1 is all the way.
         images: Whether to keep the image of every piece in every channel, take and target.
         metronome: Whether to keep a metronome track.
+        targets: Whether to record the target too; finding hits is learned from takes alone.
     """
 
     name: str
@@ -113,6 +114,7 @@ class DatasetConfig:
     strength: tuple[float, float] = (1.0, 1.0)
     images: bool = False
     metronome: bool = True
+    targets: bool = True
 
     def __post_init__(self) -> None:
         if self.seed < 0:

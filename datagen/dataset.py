@@ -140,13 +140,16 @@ def _make(task: tuple[Split, int]) -> None:
 
 def write_example(example: Example, split: Split, index: int, folder: Path, suffix: str, with_metronome: bool) -> None:
     """Write one example's audio, then its entry."""
-    files = {"take": example.take, "target": example.target}
+    files = {"take": example.take}
+    if len(example.target):
+        files["target"] = example.target
     if with_metronome:
         files["metronome"] = example.metronome[None]
     if example.image_pieces:
         samples = example.take.shape[1]
         files["take_images"] = example.take_images.reshape(-1, samples)
-        files["target_images"] = example.target_images.reshape(-1, samples)
+        if len(example.target):
+            files["target_images"] = example.target_images.reshape(-1, samples)
     entry: dict[str, Any] = {"index": index, "split": split.value}
     for name, audio in files.items():
         kind = suffix if len(audio) <= FLAC_MAX_CHANNELS else "wav"

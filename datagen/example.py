@@ -49,7 +49,7 @@ class Example:
 
     Attributes:
         take: [channels, samples], as played.
-        target: [channels, samples], on the grid.
+        target: [channels, samples], on the grid; no channels where targets are not asked for.
         metronome: [samples].
         sample_rate: In hertz.
         channels: Names and true roles.
@@ -125,7 +125,10 @@ class ExampleMaker:
         rendered = render(placements, len(plan.rows), self.samples, images=self.config.images)
         recording = self._recording(rng, plan.channels, rendered, performance.tempo_map)
         take, take_images = self._record(recording, rendered, placements, performed=True)
-        target, target_images = self._record(recording, rendered, placements, performed=False)
+        if self.config.targets:
+            target, target_images = self._record(recording, rendered, placements, performed=False)
+        else:
+            target, target_images = take[:0], take_images[:0]
         truth = {
             "grid": performance.grid.to_json(),
             "kit": kit.name,
