@@ -1,0 +1,150 @@
+"""From what HitNet says of each frame to hits: peaks, their pieces, their channels."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from beatnet_align.hit_outputs import (
+    GROUP,
+    GROUP_OFFSET,
+    HIT,
+    HIT_OFFSET,
+    OWN,
+    PIECE,
+    PIECE_GROUPS,
+    PIECES,
+    VELOCITY,
+)
+from beatnet_align.hits import Piece
+
+Float32Array = npt.NDArray[np.float32]
+
+SAME_EVENT_FRAMES = 2.0
+"""A piece's peak this close to the take's belongs to it; 11.6 ms, so that wider flams stay two hits."""
+
+SHARED_ONSET_FRAMES = 0.35
+"""Pieces that differ by less than 2 ms are timed by the take's own output, which is the more exact one."""
+
+_FIRST_OF_GROUP = np.cumsum([0] + [len(pieces) for pieces in PIECE_GROUPS.values()])
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Probabilities from which a peak counts.
+
+    Attributes:
+        hit: Of the take's output.
+        group: Of a piece group, beside a hit of the take.
+    """
+
+    hit: float = 0.35
+    group: float = 0.4
+
+
+@dataclass(frozen=True, order=True)
+class FoundHit:
+    """A hit in frames.
+
+    Attributes:
+        onset_frames: From the beginning of the first frame.
+        group: Index of the piece group.
+        piece: UNKNOWN where no group is likely.
+        channel: That it belongs to, or is heard best in.
+        velocity: 0 to 1.
+        hit_logit: Of the take's output.
+        group_logit: Of the piece group's; the confidence of a hit beside others is no higher than this.
+    """
+
+    onset_frames: float
+    group: int
+    piece: Piece
+    channel: int
+    velocity: float
+    hit_logit: float
+    group_logit: float
+
+
+def decode(take: Float32Array, channels: Float32Array, thresholds: Thresholds) -> list[FoundHit]:
+    """Find the hits in a stretch of frames.
+
+    Args:
+        take: [TAKE_ROWS, frames], see :mod:`beatnet_align.hit_outputs`.
+        channels: [channels, CHANNEL_ROWS, frames].
+        thresholds: What counts.
+
+    Returns:
+        In order of time; several of one time where several pieces were struck.
+    """
+    least_logit, least_group_logit = logit(thresholds.hit), logit(thresholds.group)
+    events = peaks(take[HIT], least_logit)
+    group_peaks = [peaks(row, least_group_logit) for row in take[GROUP]]
+    event_onsets = onsets_at(take[HIT_OFFSET], events)
+    group_onsets = [onsets_at(row, at) for row, at in zip(take[GROUP_OFFSET], group_peaks, strict=True)]
+    found: list[FoundHit] = []
+    for event, onset in zip(events, event_onsets, strict=True):
+        beside = _pieces_beside(event, onset, events, event_onsets, group_peaks, group_onsets)
+        if not beside:
+            group = int(np.argmax(take[GROUP, event]))
+            known = take[GROUP, event][group] > least_group_logit - 2.0
+            found.append(_hit(take, channels, event, onset, event, group, known=bool(known)))
+        for group, at, own_onset in beside:
+            alone = len(beside) == 1 or abs(own_onset - onset) < SHARED_ONSET_FRAMES
+            found.append(_hit(take, channels, event, onset if alone else own_onset, at, group, known=True))
+    return sorted(found)
+
+
+def peaks(logits: Float32Array, least: float) -> npt.NDArray[np.int64]:
+    """Frames that are higher than their neighbours and than ``least``; of equal ones the first."""
+    padded = np.pad(logits, 1, constant_values=-np.inf)
+    higher = (logits > padded[:-2]) & (logits >= padded[2:]) & (logits > least)
+    return np.flatnonzero(higher)
+
+
+def onsets_at(offsets: Float32Array, frames: npt.NDArray[np.int64]) -> Float32Array:
+    """Onset times, in frames, that the offset output gives at each peak."""
+    return np.asarray(frames + 0.5 + np.clip(offsets[frames], -1.0, 1.0), np.float32)
+
+
+def logit(probability: float) -> float:
+    """Log odds."""
+    return float(np.log(probability / (1.0 - probability)))
+
+
+def sigmoid(logits: Float32Array) -> Float32Array:
+    """Probabilities of log odds."""
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(logits, -60.0, 60.0))), np.float32)
+
+
+def _pieces_beside(
+    event: int,
+    onset: float,
+    events: npt.NDArray[np.int64],
+    event_onsets: Float32Array,
+    group_peaks: list[npt.NDArray[np.int64]],
+    group_onsets: list[Float32Array],
+) -> list[tuple[int, int, float]]:
+    """Group, frame and onset of the peaks of pieces that lie nearer to this event than to any other."""
+    beside = []
+    for group, (at, onsets) in enumerate(zip(group_peaks, group_onsets, strict=True)):
+        near = np.flatnonzero(np.abs(onsets - onset) <= SAME_EVENT_FRAMES)
+        for i in near:
+            closest = events[np.argmin(np.abs(event_onsets - onsets[i]))]
+            if closest == event:
+                beside.append((group, int(at[i]), float(onsets[i])))
+    return beside
+
+
+def _hit(
+    take: Float32Array, channels: Float32Array, event: int, onset: float, frame: int, group: int, *, known: bool
+) -> FoundHit:
+    """A hit of a piece group; what is said of the group is read at its own peak."""
+    window = slice(max(0, frame - 1), frame + 2)
+    channel = int(np.argmax(channels[:, OWN][:, group, window].max(axis=1)))
+    first, last = _FIRST_OF_GROUP[group], _FIRST_OF_GROUP[group + 1]
+    piece = PIECES[first + int(np.argmax(take[PIECE, frame][first:last]))]
+    velocity = float(sigmoid(take[VELOCITY, frame][group : group + 1])[0])
+    group_logit = float(take[GROUP, window][group].max())
+    return FoundHit(
+        float(onset), group, piece if known else Piece.UNKNOWN, channel, velocity, float(take[HIT, event]), group_logit
+    )

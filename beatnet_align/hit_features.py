@@ -1,0 +1,134 @@
+"""What HitNet hears: levels over time, coarse in frequency and fine in time. Training and the effect share this code.
+
+A frame lasts 5.8 ms. Its first 24 features are levels in eight stretches of 0.73 ms, of the signal and of its first two
+differences: they carry the timing inside the frame. The others are levels in mel bands around the frame's middle, from
+a short and a long window: they tell the pieces apart. EVIDENCE.md has the trial that these shapes come from.
+"""
+
+from functools import lru_cache
+from math import gcd
+
+import numpy as np
+import numpy.typing as npt
+
+from beatnet_align.take import Audio
+
+Features = npt.NDArray[np.float32]
+"""[channels, frames, FEATURES]."""
+
+FEATURE_RATE_HZ = 44_100
+"""Audio at any other rate is resampled first, so that one network hears them all alike."""
+
+HOP_SAMPLES = 256
+FRAME_SECONDS = HOP_SAMPLES / FEATURE_RATE_HZ
+BLOCK_SAMPLES = 32
+MEL_WINDOWS = ((384, 16, 60.0), (1024, 40, 30.0))
+"""Samples, bands and lowest frequency of each window."""
+
+HIGHEST_HZ = 18_000.0
+LEVEL_FEATURES = HOP_SAMPLES // BLOCK_SAMPLES
+FEATURES = 3 * LEVEL_FEATURES + sum(bands for _, bands, _ in MEL_WINDOWS)
+
+FLOOR_DB = -120.0
+REFERENCE_QUANTILE = 0.995
+"""A channel's loudest frames but for 10 in 2,000: a click of some samples does not set its level."""
+
+LOWEST_REFERENCE_DB = -90.0
+RANGE_DB = 80.0
+CENTRE_DB, SCALE_DB = -40.0, 20.0
+
+
+def to_feature_rate(audio: Audio, sample_rate: int) -> npt.NDArray[np.float32]:
+    """Resample to ``FEATURE_RATE_HZ``; each sample stays at its time.
+
+    Args:
+        audio: [channels, samples].
+        sample_rate: In hertz.
+    """
+    signal = audio.astype(np.float32, copy=False)
+    if sample_rate == FEATURE_RATE_HZ:
+        return signal
+    from scipy.signal import resample_poly  # noqa: PLC0415 - slow to import, and --help must be quick
+
+    common = gcd(sample_rate, FEATURE_RATE_HZ)
+    resampled = resample_poly(signal, FEATURE_RATE_HZ // common, sample_rate // common, axis=1, padtype="line")
+    return np.asarray(resampled, np.float32)
+
+
+def hit_features(audio: Audio) -> Features:
+    """Levels in decibels against full scale.
+
+    Args:
+        audio: [channels, samples] at ``FEATURE_RATE_HZ``, at least a frame long.
+
+    Returns:
+        Frame ``i`` begins at sample ``i * HOP_SAMPLES``; what is left of the last frame is dropped.
+    """
+    return np.stack([_channel_features(row) for row in audio])
+
+
+def reference_db(features_db: Features) -> Features:
+    """Level of each channel's loudest frames, [channels, 1, 1]: what its features are measured against."""
+    loudest = features_db[:, :, :LEVEL_FEATURES].max(axis=2)
+    level = np.quantile(loudest, REFERENCE_QUANTILE, axis=1).astype(np.float32)
+    return np.asarray(np.maximum(level, np.float32(LOWEST_REFERENCE_DB))[:, None, None], np.float32)
+
+
+def normalised(features_db: Features, reference: Features) -> Features:
+    """Features as the network takes them: against each channel's own reference, so that gains do not matter."""
+    relative_db = np.maximum(features_db - reference, np.float32(-RANGE_DB))
+    return np.asarray((relative_db - CENTRE_DB) / SCALE_DB, np.float32)
+
+
+def _channel_features(signal: npt.NDArray[np.float32]) -> Features:
+    frames = len(signal) // HOP_SAMPLES
+    signal = signal[: frames * HOP_SAMPLES] - signal.mean()  # a constant offset is no level
+    columns = []
+    difference = signal
+    for _ in range(3):
+        power = np.square(difference).reshape(-1, BLOCK_SAMPLES).mean(axis=1)
+        columns.append(power.reshape(frames, LEVEL_FEATURES))
+        difference = np.diff(difference, prepend=difference[:1])
+    columns += [_mel_power(signal, frames, *window) for window in MEL_WINDOWS]
+    power = np.concatenate(columns, axis=1)
+    return np.asarray(10.0 * np.log10(np.maximum(power, 10.0 ** (FLOOR_DB / 10.0))), np.float32)
+
+
+def _mel_power(
+    signal: npt.NDArray[np.float32], frames: int, window_samples: int, bands: int, lowest_hz: float
+) -> npt.NDArray[np.float32]:
+    """[frames, bands], from windows centred on the middle of each frame."""
+    from scipy.fft import rfft  # noqa: PLC0415
+
+    beyond = (window_samples - HOP_SAMPLES) // 2
+    padded = np.pad(signal, beyond, mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, window_samples)[::HOP_SAMPLES][:frames]
+    spectrum = rfft(windows * _window(window_samples), axis=1)
+    power = np.square(spectrum.real) + np.square(spectrum.imag)
+    return np.asarray(power @ _mel_filters(window_samples, bands, lowest_hz), np.float32)
+
+
+@lru_cache(maxsize=4)
+def _window(samples: int) -> npt.NDArray[np.float32]:
+    """A Hann window that gives a full-scale sine a power of about a half."""
+    window = 0.5 - 0.5 * np.cos(2.0 * np.pi * (np.arange(samples) + 0.5) / samples)
+    return np.asarray(window * (2.0 / window.sum()), np.float32)
+
+
+@lru_cache(maxsize=4)
+def _mel_filters(window_samples: int, bands: int, lowest_hz: float) -> npt.NDArray[np.float32]:
+    """[bins, bands]: triangles evenly spaced in mel (O'Shaughnessy: 2595 log10(1 + f / 700)), a bin wide or more."""
+    edges_mel = np.linspace(_mel(lowest_hz), _mel(HIGHEST_HZ), bands + 2)
+    edges_hz = 700.0 * (10.0 ** (edges_mel / 2595.0) - 1.0)
+    bin_hz = FEATURE_RATE_HZ / window_samples
+    bins_hz = np.arange(window_samples // 2 + 1)[:, None] * bin_hz
+    low, middle, high = edges_hz[:-2], edges_hz[1:-1], edges_hz[2:]
+    rising = (bins_hz - low) / np.maximum(middle - low, bin_hz)
+    falling = (high - bins_hz) / np.maximum(high - middle, bin_hz)
+    rising = np.where(middle - low < bin_hz, 1.0 - (middle - bins_hz) / bin_hz, rising)
+    falling = np.where(high - middle < bin_hz, 1.0 - (bins_hz - middle) / bin_hz, falling)
+    return np.asarray(np.maximum(0.0, np.minimum(rising, falling)), np.float32)
+
+
+def _mel(frequency_hz: float) -> float:
+    return float(2595.0 * np.log10(1.0 + frequency_hz / 700.0))

@@ -1,0 +1,325 @@
+"""Find hits with HitNet: features, network and decoding over blocks, then exact timing; a second maker of ``Hit``s.
+
+The network hears all channels together. A take is read in overlapping blocks, so its length does not matter; frames
+fall on the same samples whatever the blocks, and what lies in an overlap is taken from one block alone.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.resources import files
+from math import gcd
+
+import numpy as np
+import numpy.typing as npt
+
+from beatnet_align.bleed import ROLE_PRIORITY_DB
+from beatnet_align.collection import OnsetSettings, trigger_channels
+from beatnet_align.errors import InputError
+from beatnet_align.hit_decoding import FoundHit, Thresholds, decode, logit, sigmoid
+from beatnet_align.hit_features import (
+    FEATURE_RATE_HZ,
+    FRAME_SECONDS,
+    HOP_SAMPLES,
+    LEVEL_FEATURES,
+    Features,
+    hit_features,
+    normalised,
+    reference_db,
+    to_feature_rate,
+)
+from beatnet_align.hit_outputs import PIECE_GROUPS
+from beatnet_align.hit_refiner import HitRefiner, shipped_refiner
+from beatnet_align.hits import Hit, Piece
+from beatnet_align.roles import Role
+from beatnet_align.take import Audio, Take
+from beatnet_align.units import FloatArray, seconds_to_samples
+
+WEIGHTS_NAME = "hitnet.onnx"
+FEATURES_NAME, ROLES_NAME, TAKE_NAME, CHANNELS_NAME = "features", "roles", "take", "channels"
+DECODING_NAME = "decoding"
+
+BLOCK_SECONDS, CONTEXT_SECONDS = 20.0, 2.0
+"""A network hears at most 1.5 s to either side of a frame."""
+
+GATE_DB = 38.0
+"""Hits further than this under the loudest of their channel are ticks and pedal noise (EVIDENCE.md: 36 to 40)."""
+
+LEVEL_FRAMES = 3
+PICKIEST, MOST_OPEN = 0.7, 0.1
+"""Probabilities that a hit must reach at sensitivities of 0 and 1; the trained threshold lies at 0.5."""
+
+_GROUP_ROLES = (Role.KICK, Role.SNARE, Role.HIHAT, Role.TOM, Role.RIDE, Role.CYMBAL)
+MAX_THREADS = 4
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """What was measured on validation takes, kept in the weights' file.
+
+    Attributes:
+        thresholds: With the best F-measure.
+        hit_calibration, group_calibration: Slope and intercept that turn logits into log odds of being right (Platt
+            1999).
+    """
+
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    hit_calibration: tuple[float, float] = (1.0, 0.0)
+    group_calibration: tuple[float, float] = (1.0, 0.0)
+
+    def to_json(self) -> str:
+        """For a file's metadata."""
+        return json.dumps(
+            {
+                "hit_threshold": self.thresholds.hit,
+                "group_threshold": self.thresholds.group,
+                "hit_calibration": self.hit_calibration,
+                "group_calibration": self.group_calibration,
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> "Decoding":
+        """Read what :meth:`to_json` wrote."""
+        values = json.loads(text)
+        thresholds = Thresholds(values["hit_threshold"], values["group_threshold"])
+        hit, group = values["hit_calibration"], values["group_calibration"]
+        return cls(thresholds, (hit[0], hit[1]), (group[0], group[1]))
+
+    def at(self, sensitivity: float) -> Thresholds:
+        """Thresholds for a sensitivity of 0 to 1."""
+        knots = [logit(PICKIEST), logit(self.thresholds.hit), logit(MOST_OPEN)]
+        threshold = float(np.interp(sensitivity, [0.0, 0.5, 1.0], knots))
+        return Thresholds(float(sigmoid(np.array([threshold], np.float32))[0]), self.thresholds.group)
+
+    def confidence(self, hit: FoundHit) -> float:
+        """Probability that a hit is one, and of its piece."""
+        odds = [self.hit_calibration[0] * hit.hit_logit + self.hit_calibration[1]]
+        if hit.piece is not Piece.UNKNOWN:
+            odds.append(self.group_calibration[0] * hit.group_logit + self.group_calibration[1])
+        return float(sigmoid(np.array([min(odds)], np.float32))[0])
+
+
+class HitNetModel:
+    """The exported network, ready to run on a CPU.
+
+    Args:
+        model: An ONNX file's bytes, with its decoding among its metadata.
+        threads: How many it may use; the machine's cores, up to four, when None.
+
+    Raises:
+        InputError: The file is no HitNet.
+    """
+
+    def __init__(self, model: bytes, threads: int | None = None) -> None:
+        import onnxruntime  # noqa: PLC0415 - slow to import, and --help must be quick
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or min(MAX_THREADS, os.cpu_count() or 1)
+        try:
+            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+            metadata = self._session.get_modelmeta().custom_metadata_map
+            self.decoding = Decoding.from_json(metadata[DECODING_NAME])
+        except Exception as error:  # onnxruntime's own errors share no other base
+            raise InputError(f"these weights are no HitNet's: {error}") from error
+
+    def __call__(
+        self, features: Features, roles: Sequence[Role]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Run the network.
+
+        Args:
+            features: [channels, frames, FEATURES], normalised.
+            roles: One a channel.
+
+        Returns:
+            [TAKE_ROWS, frames] and [channels, CHANNEL_ROWS, frames].
+        """
+        known = np.array([list(Role).index(role) for role in roles], np.int64)
+        take, channels = self._session.run([TAKE_NAME, CHANNELS_NAME], {FEATURES_NAME: features, ROLES_NAME: known})
+        return np.asarray(take), np.asarray(channels)
+
+
+@lru_cache(maxsize=1)
+def shipped_hitnet() -> HitNetModel:
+    """The network that comes with the package, loaded once."""
+    return HitNetModel(files("beatnet_align").joinpath("weights", WEIGHTS_NAME).read_bytes())
+
+
+def find_hits(
+    take: Take,
+    settings: OnsetSettings | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+    *,
+    model: HitNetModel | None = None,
+    refiner: HitRefiner | None = None,
+    refine: bool = True,
+) -> list[Hit]:
+    """Find the hits of a take with the network.
+
+    Args:
+        take: Any number of channels; read once, in blocks.
+        settings: Sensitivity and trigger channels; only those are heard. Its merge window is the classical detector's.
+        progress: Told how many further samples have been analysed.
+        model: The shipped one when None.
+        refiner: Times hits in their channel's audio; the shipped one when None.
+        refine: Whether to; otherwise hits keep the network's own timing.
+
+    Returns:
+        In order of time; pieces struck together are hits of their own. Empty where nothing was struck.
+
+    Raises:
+        InputError: A trigger channel does not exist.
+    """
+    settings = settings or OnsetSettings()
+    triggers = sorted(trigger_channels(take, settings))
+    if not triggers:
+        return []
+    model = model or shipped_hitnet()
+    refiner = (refiner or shipped_refiner()) if refine else None
+    thresholds = model.decoding.at(settings.sensitivity)
+    roles = [take.channels[channel].role for channel in triggers]
+    levelled: list[_LevelledHit] = []
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for block in _blocks(take, triggers):
+            parts = pool.map(hit_features, np.split(block.audio, len(triggers)))
+            features_db = np.concatenate(list(parts))
+            outputs = model(normalised(features_db, reference_db(features_db)), roles)
+            found = [hit for hit in decode(*outputs, thresholds) if block.owns(hit.onset_frames)]
+            onsets = _onsets_in_block(found, block.audio, refiner)
+            for hit, onset in zip(found, onsets, strict=True):
+                level_db = _level_db(features_db[hit.channel], hit.onset_frames)
+                levelled.append(_LevelledHit(hit, block.first_sample + onset, level_db))
+            progress(block.done_samples)
+    return _finished(_gated(levelled, len(triggers)), triggers, take, model.decoding)
+
+
+@dataclass(frozen=True)
+class _LevelledHit:
+    """A hit, its onset in samples at the feature rate, and its level in its channel."""
+
+    found: FoundHit
+    onset_samples: float
+    level_db: float
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Audio at the feature rate with context on both sides.
+
+    Attributes:
+        audio: [channels, samples].
+        first_sample: Of the audio, at the feature rate.
+        start_frame, stop_frame: Hits from here to there are this block's, counted from the audio's first frame.
+        done_samples: Samples of the take that are the block's own.
+    """
+
+    audio: npt.NDArray[np.float32]
+    first_sample: int
+    start_frame: float
+    stop_frame: float
+    done_samples: int
+
+    def owns(self, onset_frames: float) -> bool:
+        return self.start_frame <= onset_frames < self.stop_frame
+
+
+def _blocks(take: Take, channels: Sequence[int]) -> Iterator[_Block]:
+    """Blocks whose frames fall on whole samples at both rates, each read while the one before it is used."""
+    grain_source, grain_target = _grain(take.sample_rate)
+    length, context = (
+        max(1, round(seconds * FEATURE_RATE_HZ / grain_target)) for seconds in (BLOCK_SECONDS, CONTEXT_SECONDS)
+    )
+    grains = -(-take.samples // grain_source)
+
+    def read(start: int) -> _Block:
+        first, stop = max(0, start - context), min(grains, start + length)
+        last_sample = min(take.samples, (stop + context) * grain_source)
+        audio = take.read(first * grain_source, last_sample)[list(channels)]
+        frame = grain_target // HOP_SAMPLES
+        ends = stop == grains
+        return _Block(
+            _at_least_a_frame(to_feature_rate(audio, take.sample_rate)),
+            first * grain_target,
+            (start - first) * frame if start else -np.inf,
+            np.inf if ends else (stop - first) * frame,
+            (take.samples if ends else stop * grain_source) - start * grain_source,
+        )
+
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        coming = reader.submit(read, 0)
+        for start in range(0, grains, length):
+            block = coming.result()
+            if start + length < grains:
+                coming = reader.submit(read, start + length)
+            yield block
+
+
+def _grain(sample_rate: int) -> tuple[int, int]:
+    """The shortest stretch that is whole samples at both rates and whole frames, in samples of each."""
+    common = gcd(sample_rate, FEATURE_RATE_HZ)
+    source, target = sample_rate // common, FEATURE_RATE_HZ // common
+    times = HOP_SAMPLES // gcd(HOP_SAMPLES, target)
+    return source * times, target * times
+
+
+def _at_least_a_frame(audio: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    missing = HOP_SAMPLES - audio.shape[1]
+    return np.pad(audio, ((0, 0), (0, missing))) if missing > 0 else audio
+
+
+def _onsets_in_block(found: Sequence[FoundHit], audio: Audio, refiner: HitRefiner | None) -> FloatArray:
+    """Onsets in samples from the block's first; timed in each hit's channel where that can be told."""
+    onsets = np.array([hit.onset_frames * HOP_SAMPLES for hit in found], np.float64)
+    if refiner is not None:
+        channels = np.array([hit.channel for hit in found], np.int64)
+        for channel in np.unique(channels):
+            of_channel = channels == channel
+            onsets[of_channel], _ = refiner.refine(audio[channel], onsets[of_channel])
+    return onsets
+
+
+def _level_db(features_db: npt.NDArray[np.float32], onset_frames: float) -> float:
+    """Peak level of a hit in one channel, [frames, FEATURES], over the 17 ms from its onset."""
+    first = min(max(0, int(onset_frames)), len(features_db) - 1)
+    return float(features_db[first : first + LEVEL_FRAMES, :LEVEL_FEATURES].max())
+
+
+def _gated(hits: Sequence[_LevelledHit], channels: int) -> list[_LevelledHit]:
+    """Hits that are not far under the loudest one of their channel."""
+    loudest_db = np.full(channels, -np.inf)
+    for hit in hits:
+        loudest_db[hit.found.channel] = max(loudest_db[hit.found.channel], hit.level_db)
+    return [hit for hit in hits if hit.level_db >= loudest_db[hit.found.channel] - GATE_DB]
+
+
+def _finished(hits: Sequence[_LevelledHit], triggers: Sequence[int], take: Take, decoding: Decoding) -> list[Hit]:
+    finished = []
+    for hit in hits:
+        found, channel = hit.found, triggers[hit.found.channel]
+        velocity = float(np.clip(found.velocity, 0.01, 1.0))
+        priority_db = max(
+            ROLE_PRIORITY_DB.get(take.channels[channel].role, 0.0), ROLE_PRIORITY_DB[_GROUP_ROLES[found.group]]
+        )
+        finished.append(
+            Hit(
+                onset_samples=int(
+                    np.clip(
+                        seconds_to_samples(hit.onset_samples / FEATURE_RATE_HZ, take.sample_rate), 0, take.samples - 1
+                    )
+                ),
+                channel=channel,
+                piece=found.piece,
+                velocity=round(velocity, 3),
+                confidence=round(decoding.confidence(found), 3),
+                salience=round(40.0 * float(np.log10(velocity)) + priority_db, 2),
+            )
+        )
+    return sorted(finished)
+
+
+assert len(_GROUP_ROLES) == len(PIECE_GROUPS)
+assert BLOCK_SECONDS > FRAME_SECONDS

@@ -1,0 +1,173 @@
+"""Export a trained HitNet for the effect: the network as ONNX, its thresholds and calibration as metadata.
+
+python -m models.export CHECKPOINT --pool POOL -o beatnet_align/weights/hitnet.onnx
+"""
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+from typing_extensions import override
+
+from beatnet_align.errors import BeatnetAlignError
+from beatnet_align.hit_decoding import Thresholds, decode
+from beatnet_align.hit_features import FEATURES
+from beatnet_align.hit_outputs import GROUP_OF_PIECE, PIECES
+from beatnet_align.hitnet import CHANNELS_NAME, DECODING_NAME, FEATURES_NAME, ROLES_NAME, TAKE_NAME, Decoding
+from datagen.config import Split
+from models.hit_pool import HitPool
+from models.hitnet import HitNet
+from models.hitnet_data import WholeTakes
+from models.hitnet_training import f_measure, merged, take_onsets, target_onsets
+from models.runs import load_hitnet
+
+TRIED_THRESHOLDS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
+TOLERANCE_SECONDS, TOLERANCE_FRAMES = 0.005, 4.0
+OPEN = Thresholds(0.05, 0.05)
+OPSET = 18
+
+
+class _OneTake(nn.Module):
+    """The network for one take at a time, all channels there: what the effect asks for."""
+
+    def __init__(self, net: HitNet) -> None:
+        super().__init__()
+        self.net = net
+
+    @override
+    def forward(self, features: torch.Tensor, roles: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        present = torch.ones_like(roles, dtype=torch.bool)
+        take, channels = self.net(features[None], roles[None], present[None])
+        return take[0], channels[0]
+
+
+@dataclass(frozen=True, eq=False)
+class ValidationOutputs:
+    """What the network said of a validation take and what was true: see HitNet for shapes, without the batch."""
+
+    take: npt.NDArray[np.float32]
+    channels: npt.NDArray[np.float32]
+    onsets_seconds: npt.NDArray[np.float64]
+    onset_frames: npt.NDArray[np.float32]
+    pieces: npt.NDArray[np.int64]
+
+
+def export_hitnet(net: HitNet, decoding: Decoding, path: Path) -> None:
+    """Write the network as ONNX, channels and frames dynamic, with its decoding.
+
+    Args:
+        net: Trained; left in evaluation mode.
+        decoding: Goes into the file's metadata.
+        path: Replaced whole.
+    """
+    import onnx  # noqa: PLC0415 - the lab's slower imports wait until they are needed
+
+    example = (torch.zeros(3, 200, FEATURES), torch.zeros(3, dtype=torch.int64))
+    channels, frames = torch.export.Dim("channels", min=1, max=64), torch.export.Dim("frames", min=1, max=1 << 20)
+    program = torch.onnx.export(
+        _OneTake(net).eval(),
+        example,
+        dynamo=True,
+        dynamic_shapes=({0: channels, 1: frames}, {0: channels}),
+        input_names=[FEATURES_NAME, ROLES_NAME],
+        output_names=[TAKE_NAME, CHANNELS_NAME],
+        opset_version=OPSET,
+        verbose=False,
+    )
+    assert program is not None
+    model = program.model_proto
+    onnx.helper.set_model_props(model, {DECODING_NAME: decoding.to_json()})
+    partial = path.with_name(f".{path.name}.partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial.write_bytes(model.SerializeToString())
+    partial.replace(path)
+
+
+def fit_decoding(outputs: list[ValidationOutputs]) -> Decoding:
+    """Choose the threshold with the best F-measure at ±5 ms, and calibrate confidences.
+
+    Args:
+        outputs: Of validation takes.
+    """
+
+    def mean_f(threshold: float) -> float:
+        thresholds = Thresholds(hit=threshold)
+        return float(
+            np.mean(
+                [
+                    f_measure(merged(one.onsets_seconds), merged(take_onsets(one.take, thresholds)), TOLERANCE_SECONDS)
+                    for one in outputs
+                ]
+            )
+        )
+
+    best = max(TRIED_THRESHOLDS, key=mean_f)
+    hit_pairs, group_pairs = [], []
+    for one in outputs:
+        groups = np.array([GROUP_OF_PIECE[PIECES[piece]] for piece in one.pieces])
+        for hit in decode(one.take, one.channels, OPEN):
+            near = np.abs(one.onset_frames - hit.onset_frames) < TOLERANCE_FRAMES
+            hit_pairs.append((hit.hit_logit, bool(near.any())))
+            group_pairs.append((hit.group_logit, bool((near & (groups == hit.group)).any())))
+    return Decoding(Thresholds(hit=best), platt(hit_pairs), platt(group_pairs))
+
+
+def platt(pairs: list[tuple[float, bool]]) -> tuple[float, float]:
+    """Slope and intercept of the logistic regression of being right on the logit (Platt 1999).
+
+    Args:
+        pairs: Logit, and whether that was right.
+    """
+    from scipy.optimize import minimize  # noqa: PLC0415
+
+    logits = np.array([one for one, _ in pairs])
+    signs = np.where([right for _, right in pairs], 1.0, -1.0)
+
+    def loss(weights: npt.NDArray[np.float64]) -> float:
+        return float(np.logaddexp(0.0, -signs * (weights[0] * logits + weights[1])).mean())
+
+    slope, intercept = minimize(loss, np.array([1.0, 0.0]), method="BFGS").x
+    return float(slope), float(intercept)
+
+
+def validation_outputs(net: HitNet, pool: HitPool) -> list[ValidationOutputs]:
+    """What a network says of every take of a pool, stems and mono mixes."""
+    outputs = []
+    for mono in (False, True):
+        takes = WholeTakes(pool, mono=mono)
+        for i in range(len(takes)):
+            batch, labels = takes[i], pool[i].labels
+            with torch.inference_mode():
+                take, channels = net(batch.features, batch.roles, batch.present)
+            true = target_onsets(batch.targets["hit_offset"][0].numpy())
+            outputs.append(
+                ValidationOutputs(take[0].numpy(), channels[0].numpy(), true, labels.onset_frames, labels.piece)
+            )
+    return outputs
+
+
+def main() -> int:
+    """Run the command line; 0, or 2 where the input was the problem."""
+    parser = argparse.ArgumentParser(prog="python -m models.export", description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path, help="folder of the run's log, with config.yaml and checkpoints/")
+    parser.add_argument("--pool", type=Path, required=True, help="its validation takes set thresholds and calibration")
+    parser.add_argument("-o", "--out", type=Path, required=True, help="the .onnx file")
+    arguments = parser.parse_args()
+    try:
+        net = load_hitnet(arguments.run)
+        decoding = fit_decoding(validation_outputs(net, HitPool(arguments.pool, Split.VALIDATION)))
+        export_hitnet(net, decoding, arguments.out)
+    except BeatnetAlignError as error:
+        print(f"models.export: error: {error}", file=sys.stderr)
+        return 2
+    print(f"{arguments.out}: {decoding.to_json()}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+"""What may happen to a take's features in training: bleed, mix-downs, noise, equalisers, other levels.
+
+Powers of independent sounds add, so a good part of what a studio does can be done to features without rendering audio
+again. Each function draws from its generator, then applies; levels are decibels, [channels, frames, features].
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from beatnet_align.hit_features import FEATURES, LEVEL_FEATURES, reference_db
+from beatnet_align.roles import Role
+
+Float32Array = npt.NDArray[np.float32]
+
+_LEVELS = 3 * LEVEL_FEATURES
+
+
+@dataclass(frozen=True)
+class FeatureAugmentation:
+    """How likely and how strong each change is; all zero changes nothing.
+
+    Attributes:
+        bleed_probability, bleed_db: Each other channel's level in a channel.
+        mixdown_probability: That all channels become one.
+        far_probability: That only overheads and rooms are kept, where there are any.
+        drop_probability: Of each channel.
+        noise_probability, noise_db: Against a channel's reference level.
+        equaliser_probability, equaliser_db: Largest change of a band.
+        level_db: Largest error of the reference level.
+        role_probability: That a channel's role is known.
+    """
+
+    bleed_probability: float = 0.25
+    bleed_db: tuple[float, float] = (-30.0, -9.0)
+    mixdown_probability: float = 0.15
+    far_probability: float = 0.1
+    drop_probability: float = 0.15
+    noise_probability: float = 0.4
+    noise_db: tuple[float, float] = (-75.0, -38.0)
+    equaliser_probability: float = 0.5
+    equaliser_db: float = 8.0
+    level_db: float = 6.0
+    role_probability: float = 0.6
+
+
+NO_AUGMENTATION = FeatureAugmentation(
+    bleed_probability=0.0,
+    mixdown_probability=0.0,
+    far_probability=0.0,
+    drop_probability=0.0,
+    noise_probability=0.0,
+    equaliser_probability=0.0,
+    level_db=0.0,
+    role_probability=1.0,
+)
+
+ROLES = tuple(Role)
+_FAR = [ROLES.index(Role.OVERHEAD), ROLES.index(Role.ROOM)]
+_OTHER = ROLES.index(Role.OTHER)
+
+
+def choose_channels(
+    rng: np.random.Generator, roles: npt.NDArray[np.int64], most: int, chances: FeatureAugmentation
+) -> npt.NDArray[np.int64]:
+    """Which channels of a take to keep, in what order; at least one."""
+    kept = np.flatnonzero(rng.random(len(roles)) >= chances.drop_probability)
+    far = np.flatnonzero(np.isin(roles, _FAR))
+    if len(far) and rng.random() < chances.far_probability:
+        kept = far
+    if not len(kept):
+        kept = rng.integers(len(roles), size=1)
+    return rng.permutation(kept)[:most]
+
+
+def forget_roles(
+    rng: np.random.Generator, roles: npt.NDArray[np.int64], chances: FeatureAugmentation
+) -> npt.NDArray[np.int64]:
+    """Roles, some of them unknown: often all at once, as in takes whose channels are only numbered."""
+    if rng.random() < 0.5 * (1.0 - chances.role_probability):
+        return np.full_like(roles, _OTHER)
+    known = rng.random(len(roles)) < 0.5 * (1.0 + chances.role_probability)
+    return np.where(known, roles, _OTHER)
+
+
+def augment(rng: np.random.Generator, features_db: Float32Array, chances: FeatureAugmentation) -> Float32Array:
+    """Change the features of one crop.
+
+    Args:
+        rng: Draws.
+        features_db: [channels, frames, FEATURES]; left as it is.
+        chances: What may happen.
+    """
+    changed = features_db
+    if len(changed) > 1 and rng.random() < chances.bleed_probability:
+        gains = db_to_power(rng.uniform(*chances.bleed_db, size=(len(changed), len(changed))))
+        np.fill_diagonal(gains, 1.0)
+        changed = _mixed(changed, gains)
+    if rng.random() < chances.equaliser_probability:
+        changed = changed + _curves(rng, len(changed), chances.equaliser_db)
+    if rng.random() < chances.noise_probability:
+        changed = _with_noise(rng, changed, chances.noise_db)
+    return changed
+
+
+def mix_down(rng: np.random.Generator, features_db: Float32Array) -> Float32Array:
+    """All channels as one, each at its own level: [1, frames, FEATURES]."""
+    levelled = features_db - reference_db(features_db)
+    return _mixed(levelled, db_to_power(rng.uniform(-15.0, 0.0, size=(1, len(features_db)))))
+
+
+def _mixed(features_db: Float32Array, power_gains: Float32Array) -> Float32Array:
+    """Channels as sums of all channels' powers, [outputs, inputs]."""
+    power = np.power(np.float32(10.0), features_db * np.float32(0.1)).reshape(len(features_db), -1)
+    mixed = (power_gains.astype(np.float32) @ power).reshape(len(power_gains), *features_db.shape[1:])
+    return np.asarray(10.0 * np.log10(np.maximum(mixed, 1e-12)), np.float32)
+
+
+def _curves(rng: np.random.Generator, channels: int, most_db: float) -> Float32Array:
+    """A smooth curve over the bands for each channel; the levels of the signal and its differences follow roughly."""
+    points = rng.uniform(-most_db, most_db, size=(channels, 5))
+    curves = np.empty((channels, 1, FEATURES), np.float32)
+    for row, at in zip(curves[:, 0], points, strict=True):
+        row[:_LEVELS] = np.repeat(np.interp([0.5, 2.5, 4.0], np.arange(5), at), LEVEL_FEATURES)
+        for start, bands in ((_LEVELS, 16), (_LEVELS + 16, FEATURES - _LEVELS - 16)):
+            row[start : start + bands] = np.interp(np.linspace(0.0, 4.0, bands), np.arange(5), at)
+    return curves
+
+
+def _with_noise(rng: np.random.Generator, features_db: Float32Array, noise_db: tuple[float, float]) -> Float32Array:
+    """Steady noise of a random tilt under every channel; its power in a band fluctuates as a sum of some squares."""
+    level = reference_db(features_db) + rng.uniform(*noise_db, size=(len(features_db), 1, 1)).astype(np.float32)
+    tilt = _curves(rng, len(features_db), 6.0)
+    fluctuation = rng.standard_gamma(6.0, size=features_db.shape, dtype=np.float32) / np.float32(6.0)
+    noise = np.power(np.float32(10.0), (level + tilt) * np.float32(0.1)) * fluctuation
+    power = np.power(np.float32(10.0), features_db * np.float32(0.1)) + noise
+    return np.asarray(10.0 * np.log10(power), np.float32)
+
+
+def db_to_power(level_db: npt.NDArray[np.float64]) -> Float32Array:
+    """Power ratios of an array of decibels."""
+    return np.power(10.0, level_db / 10.0).astype(np.float32)

@@ -1,0 +1,205 @@
+"""Parts of HitNet: what listens to one channel, what passes between channels, and what follows the take over time.
+
+Everything is [batch or batch × channels, width, frames]; frames keep their number, and no part looks at a whole
+take at once, so a network trained on seconds runs on blocks of any length.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from typing_extensions import override
+
+
+class FrameNorm(nn.Module):
+    """Scale each frame to unit root mean square over the width (Zhang and Sennrich 2019), with a learned gain.
+
+    Frame by frame, since statistics over time would depend on where a block begins.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(width, 1))
+
+    @override
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * torch.rsqrt(x.square().mean(dim=-2, keepdim=True) + 1e-6) * self.gain
+
+
+class ResidualConvolution(nn.Module):
+    """Norm, dilated convolution, PReLU, pointwise convolution, added to the input: a micro-TCN block, non-causal."""
+
+    def __init__(self, width: int, kernel_frames: int, dilation: int, dropout: float) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            FrameNorm(width),
+            nn.Conv1d(width, width, kernel_frames, padding=dilation * (kernel_frames // 2), dilation=dilation),
+            nn.PReLU(width),
+            nn.Dropout(dropout),
+            nn.Conv1d(width, width, 1),
+        )
+
+    @override
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = x + self.layers(x)
+        return out
+
+
+class DilatedConvolutions(nn.Module):
+    """A TCN over the take.
+
+    Args:
+        width: Of input and output.
+        dilations: One a block.
+        kernel_frames: Odd.
+        dropout: Share of activations dropped in training.
+    """
+
+    def __init__(
+        self,
+        width: int = 96,
+        dilations: Sequence[int] = (1, 2, 4, 8, 16, 32, 1),
+        kernel_frames: int = 3,
+        dropout: float = 0.05,
+    ) -> None:
+        super().__init__()
+        self.width = width
+        self.blocks = nn.Sequential(*(ResidualConvolution(width, kernel_frames, d, dropout) for d in dilations))
+
+    @override
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.blocks(x)
+        return out
+
+
+class NearbyAttention(nn.Module):
+    """A small transformer encoder over frames: attention within a reach, with a learned bias for each distance.
+
+    Args:
+        width: Of input and output.
+        layers: How many.
+        heads: A layer.
+        reach_frames: How far attention looks either way.
+        dropout: Share of activations dropped in training.
+    """
+
+    def __init__(
+        self, width: int = 96, layers: int = 4, heads: int = 4, reach_frames: int = 64, dropout: float = 0.05
+    ) -> None:
+        super().__init__()
+        self.width = width
+        self.blocks = nn.ModuleList(_AttentionBlock(width, heads, reach_frames, dropout) for _ in range(layers))
+
+    @override
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+class _AttentionBlock(nn.Module):
+    def __init__(self, width: int, heads: int, reach_frames: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.reach = heads, reach_frames
+        self.norm, self.after = FrameNorm(width), FrameNorm(width)
+        self.project = nn.Conv1d(width, 3 * width, 3, padding=1)
+        self.out = nn.Conv1d(width, width, 1)
+        self.distance_bias = nn.Parameter(torch.zeros(heads, 2 * reach_frames + 1))
+        self.feed = nn.Sequential(
+            nn.Conv1d(width, 2 * width, 1), nn.PReLU(2 * width), nn.Dropout(dropout), nn.Conv1d(2 * width, width, 1)
+        )
+
+    @override
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        batch, width, frames = x.shape
+        query, key, value = self.project(self.norm(x)).reshape(batch, 3, self.heads, -1, frames).unbind(1)
+        scores = query.transpose(-1, -2) @ key / math.sqrt(width / self.heads)
+        place = torch.arange(frames, device=x.device)
+        distance = place[None, :] - place[:, None]
+        bias = self.distance_bias[:, distance.clamp(-self.reach, self.reach) + self.reach]
+        scores = (scores + bias).masked_fill(distance.abs() > self.reach, float("-inf"))
+        mixed = (value @ scores.softmax(dim=-1).transpose(-1, -2)).reshape(batch, width, frames)
+        x = x + self.out(mixed)
+        out: torch.Tensor = x + self.feed(self.after(x))
+        return out
+
+
+class ChannelStem(nn.Module):
+    """Listens to one channel; all channels share its weights.
+
+    Args:
+        features: Of a frame.
+        width: Of the output.
+        dilations: One a block.
+        roles: How many roles a channel may have.
+    """
+
+    def __init__(self, features: int, width: int, dilations: Sequence[int], roles: int) -> None:
+        super().__init__()
+        self.enter = nn.Conv1d(features, width, 5, padding=2)
+        self.role = nn.Embedding(roles, width)
+        self.blocks = nn.Sequential(*(ResidualConvolution(width, 3, d, 0.0) for d in dilations))
+
+    def forward(self, features: torch.Tensor, roles: torch.Tensor) -> torch.Tensor:
+        """[rows, features, frames] and [rows] to [rows, width, frames]."""
+        out: torch.Tensor = self.blocks(self.enter(features) + self.role(roles)[:, :, None])
+        return out
+
+
+class ChannelMixing(nn.Module):
+    """Tells every channel what the others hear, whatever their number and order: their mean and their loudest.
+
+    Args:
+        width: Of a channel.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = FrameNorm(width)
+        self.own = nn.Conv1d(width, width, 3, padding=1)
+        self.others = nn.Conv1d(2 * width, width, 1)
+        self.out = nn.Sequential(nn.PReLU(width), nn.Conv1d(width, width, 1))
+
+    def forward(self, x: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+        """[batch, channels, width, frames] and [batch, channels] to the first's shape."""
+        batch, channels, width, frames = x.shape
+        normed = self.norm(x)
+        pooled = torch.cat(masked_mean_and_max(normed, present), dim=1)
+        own = self.own(normed.reshape(batch * channels, width, frames)).reshape(batch, channels, width, frames)
+        mixed = own + self.others(pooled)[:, None]
+        out: torch.Tensor = x + self.out(mixed.reshape(batch * channels, width, frames)).reshape(x.shape)
+        return out
+
+
+class AttentionPool(nn.Module):
+    """One sequence of all channels: a mean that the network weighs frame by frame, and the maximum.
+
+    Args:
+        width: Of a channel.
+        out_width: Of the take.
+    """
+
+    def __init__(self, width: int, out_width: int) -> None:
+        super().__init__()
+        self.norm = FrameNorm(width)
+        self.score = nn.Conv1d(width, 1, 1)
+        self.out = nn.Conv1d(2 * width, out_width, 1)
+
+    def forward(self, x: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+        """[batch, channels, width, frames] and [batch, channels] to [batch, out_width, frames]."""
+        batch, channels, width, frames = x.shape
+        normed = self.norm(x)
+        scores = self.score(normed.reshape(batch * channels, width, frames)).reshape(batch, channels, 1, frames)
+        scores = scores.masked_fill(~present[:, :, None, None], -1e4)
+        weighted = (normed * scores.softmax(dim=1)).sum(dim=1)
+        out: torch.Tensor = self.out(torch.cat([weighted, masked_mean_and_max(normed, present)[1]], dim=1))
+        return out
+
+
+def masked_mean_and_max(x: torch.Tensor, present: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and maximum over the channels that are there: [batch, channels, width, frames] to [batch, width, frames]."""
+    mask = present[:, :, None, None]
+    total = x.masked_fill(~mask, 0.0).sum(dim=1)
+    mean = total / present.sum(dim=1)[:, None, None]
+    return mean, x.masked_fill(~mask, -1e4).amax(dim=1)
