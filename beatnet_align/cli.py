@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, NoReturn
 from beatnet_align import __version__
 from beatnet_align.cli_options import (
     add_alignment,
+    add_engine,
     add_listening,
     add_out,
     add_splicing,
     add_take,
     add_tempo,
     read_detective,
+    read_listener,
     read_roles,
     read_tempo,
 )
+from beatnet_align.engines import DEFAULT_ENGINE, find_hits
 from beatnet_align.errors import BeatnetAlignError
 from beatnet_align.progress_bar import ProgressBar
 
@@ -36,6 +39,7 @@ examples:
   beatnet-align align take_3 -o take_3_aligned --bpm 120 --first-beat 1.0 --grid 1/16
   beatnet-align align take_3 -o tighter --bpm 96 --first-beat 0 --grid 1/8T --strength 80 --exclude-within 5
   beatnet-align align take_3 -o out --tempo-map song.mid --bars 9-16
+  beatnet-align align take_3 -o classical --bpm 120 --first-beat 1.0 --engine onset-quantise
   beatnet-align detect take_3 --json
   beatnet-align render take_3 take_3_aligned/edits.json -o corrected
 """
@@ -86,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("align", help="move every hit of a take to the grid and write the stems")
     add_take(command)
     add_out(command)
+    add_engine(command)
     add_tempo(command)
     add_alignment(command)
     add_listening(command)
@@ -94,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("detect", help="list the hits of a take")
     add_take(command)
+    add_engine(command)
     add_listening(command)
     command.add_argument("--json", action="store_true", help='print {"hits": [...]} instead of a table')
     command.set_defaults(run=_detect)
@@ -104,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     add_out(command)
     command.set_defaults(run=_render)
 
-    command = commands.add_parser("compare", help="untouched and onset-quantise side by side, as figures")
+    command = commands.add_parser("compare", help="untouched, onset-quantise and neural side by side, as figures")
     add_take(command)
     command.add_argument(
         "--target",
@@ -112,7 +118,8 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         help="the same take with every hit in place (a truth.json beside it helps)",
     )
-    add_out(command, required=False, text="keep the aligned stems and a picture here")
+    add_out(command, required=False, text="keep the aligned stems, a folder an engine, and a picture here")
+    add_engine(command, "all are compared; this one is drawn, and estimates the tempo where none is given")
     add_tempo(command)
     add_alignment(command)
     add_listening(command)
@@ -181,17 +188,17 @@ def _detect(arguments: argparse.Namespace) -> None:
     import json  # noqa: PLC0415
 
     from beatnet_align.audio_files import open_take  # noqa: PLC0415
-    from beatnet_align.collection import OnsetSettings, find_hits  # noqa: PLC0415
-    from beatnet_align.units import ms_to_seconds, samples_to_seconds  # noqa: PLC0415
+    from beatnet_align.units import samples_to_seconds  # noqa: PLC0415
 
-    settings = OnsetSettings(
-        arguments.sensitivity / 100.0,
-        ms_to_seconds(arguments.merge_window),
-        tuple(arguments.trigger) if arguments.trigger else None,
-    )
+    listener = read_listener(arguments)
     with open_take(arguments.take, read_roles(arguments)) as opened, ProgressBar() as bar:
         take = opened.take
-        hits = find_hits(take, settings, lambda samples: bar.advance("finding hits", samples, take.samples))
+        hits = find_hits(
+            take,
+            listener.engine,
+            listener.listening,
+            lambda samples: bar.advance("finding hits", samples, take.samples),
+        )
     rows = [
         {
             "seconds": round(samples_to_seconds(hit.onset_samples, take.sample_rate), 6),
@@ -243,4 +250,4 @@ def _demo(arguments: argparse.Namespace) -> None:
     with ProgressBar() as bar:
         comparison = run_demo(out, force=arguments.force, progress=bar.advance)
     print(figures_table(comparison.rows))
-    print(f"\nlisten to the stems in {out / 'onset-quantise'}, look at {out / 'before_after.png'}")
+    print(f"\nlisten to the stems in {out / DEFAULT_ENGINE}, look at {out / 'before_after.png'}")

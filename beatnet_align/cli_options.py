@@ -1,9 +1,11 @@
 """The options of the command line: declared, and turned into settings. Heavy imports wait until they are read."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from beatnet_align.engines import DEFAULT_ENGINE, Engine
 from beatnet_align.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,12 +40,20 @@ def add_tempo(command: argparse.ArgumentParser) -> None:
     group.add_argument("--clicks-per-beat", metavar="N", type=float, default=1.0, help="2 for an eighth-note click")
 
 
-def add_alignment(command: argparse.ArgumentParser) -> None:
-    """Who decides, and by which rules."""
-    group = command.add_argument_group("alignment")
-    group.add_argument(
-        "--engine", choices=["onset-quantise"], default="onset-quantise", help="who decides (%(default)s)"
+def add_engine(command: argparse.ArgumentParser, text: str = "who finds the hits") -> None:
+    """--engine."""
+    command.add_argument(
+        "--engine",
+        choices=[engine.value for engine in Engine],
+        default=DEFAULT_ENGINE.value,
+        help=f"{text}; neural: a network that hears all channels together; onset-quantise: jumps in level, the "
+        "classical baseline (%(default)s)",
     )
+
+
+def add_alignment(command: argparse.ArgumentParser) -> None:
+    """By which rules hits are sent to lines."""
+    group = command.add_argument_group("alignment")
     group.add_argument(
         "--grid",
         default="1/16",
@@ -83,7 +93,12 @@ def add_listening(command: argparse.ArgumentParser) -> None:
         "--trigger", metavar="CHANNEL", action="append", help="let only this channel or stem trigger hits (repeatable)"
     )
     group.add_argument(
-        "--merge-window", metavar="MS", type=float, default=10.0, help="at most 12, so that flams survive (%(default)g)"
+        "--merge-window",
+        metavar="MS",
+        type=float,
+        default=10.0,
+        help="of onset-quantise alone: what is heard closer together may be one strike; at most 12, so that flams "
+        "survive (%(default)g)",
     )
 
 
@@ -111,13 +126,26 @@ def add_splicing(command: argparse.ArgumentParser) -> None:
     )
 
 
-def read_detective(arguments: argparse.Namespace) -> "BeatDetective":
-    """The effect that the options ask for; InputError where a value cannot be used."""
-    from beatnet_align.edit_plan import Fill  # noqa: PLC0415
+def read_listener(arguments: argparse.Namespace) -> "BeatDetective":
+    """The effect as far as it finds hits; InputError where a value cannot be used."""
     from beatnet_align.effect import BeatDetective  # noqa: PLC0415
     from beatnet_align.units import ms_to_seconds  # noqa: PLC0415
 
     return BeatDetective(
+        engine=Engine(arguments.engine),
+        sensitivity=arguments.sensitivity / 100.0,
+        merge_window_seconds=ms_to_seconds(arguments.merge_window),
+        triggers=tuple(arguments.trigger) if arguments.trigger else None,
+    )
+
+
+def read_detective(arguments: argparse.Namespace) -> "BeatDetective":
+    """The effect that the options ask for; InputError where a value cannot be used."""
+    from beatnet_align.edit_plan import Fill  # noqa: PLC0415
+    from beatnet_align.units import ms_to_seconds  # noqa: PLC0415
+
+    return replace(
+        read_listener(arguments),
         grid=arguments.grid,
         swing=arguments.swing / 100.0,
         groove=_groove(arguments),
@@ -125,9 +153,6 @@ def read_detective(arguments: argparse.Namespace) -> "BeatDetective":
         exclude_within_seconds=ms_to_seconds(arguments.exclude_within),
         max_move_seconds=None if arguments.max_move is None else ms_to_seconds(arguments.max_move),
         bars=_bars(arguments.bars),
-        sensitivity=arguments.sensitivity / 100.0,
-        merge_window_seconds=ms_to_seconds(arguments.merge_window),
-        triggers=tuple(arguments.trigger) if arguments.trigger else None,
         pad_seconds=ms_to_seconds(arguments.pad),
         crossfade_seconds=ms_to_seconds(arguments.crossfade),
         fill=Fill(arguments.fill),
@@ -142,7 +167,7 @@ def _groove(arguments: argparse.Namespace) -> "GrooveTemplate | None":
     from beatnet_align.tempo_source import TempoRequest  # noqa: PLC0415
 
     tempo = TempoRequest(bpm=arguments.groove_bpm, first_beat_seconds=arguments.groove_first_beat)
-    return read_groove(arguments.groove, arguments.grid, tempo)
+    return read_groove(arguments.groove, arguments.grid, tempo, Engine(arguments.engine))
 
 
 def read_tempo(arguments: argparse.Namespace) -> "TempoRequest":

@@ -29,12 +29,12 @@ SENSITIVITIES, LEAST_RISES_DB = (0.0, 0.5, 1.0), (9.0, 4.0, 3.0)
 
 @dataclass(frozen=True)
 class OnsetSettings:
-    """How the classical detector listens.
+    """How a detector listens: this one, or HitNet in ``hitnet.py``.
 
     Attributes:
-        sensitivity: 0 to 1; higher finds softer hits and more false ones. 0 asks for a rise of 9 dB, 0.5 for 4, 1
-            for 3.
-        merge_window_seconds: Candidates this close may be one strike heard by several microphones.
+        sensitivity: 0 to 1; higher finds softer hits and more false ones. Here 0 asks for a rise of 9 dB, 0.5 for 4,
+            1 for 3.
+        merge_window_seconds: Candidates this close may be one strike heard by several microphones; here alone.
         triggers: Names of the channels or stems that may trigger; all but clicks when None.
     """
 

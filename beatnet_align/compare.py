@@ -1,18 +1,23 @@
-"""Compare engines side by side: untouched and onset-quantise, against a known target or against the grid."""
+"""Compare engines side by side: untouched, onset-quantise and neural, against a known target or against the grid.
+
+One ruler measures all rows. Where hits have to be found again, in an output or in a target without truth, the
+onset-quantise finder finds them for every row. It stays the same while networks are trained anew, so figures of two
+versions can be compared; and since a finder is deaf to its own mistakes, it flatters the baseline if anyone.
+"""
 
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from beatnet_align.audio_files import open_take
-from beatnet_align.collection import find_hits
 from beatnet_align.cut_list import landed_samples
 from beatnet_align.edit_plan import EditPlan
-from beatnet_align.effect import BeatDetective, Progress, align, no_progress
+from beatnet_align.effect import EDITS_NAME, Aligned, BeatDetective, Progress, align, no_progress
+from beatnet_align.engines import Engine, find_hits
 from beatnet_align.errors import InputError
 from beatnet_align.hits import Hit
 from beatnet_align.metrics import evaluate, extra_and_missing, grid_deviation, microphone_spreads_samples
@@ -20,11 +25,14 @@ from beatnet_align.onset_metrics import share
 from beatnet_align.pictures import HitMarks, before_after
 from beatnet_align.reference_hits import ReferenceHit, reference_hits_from_truth
 from beatnet_align.roles import Role
+from beatnet_align.stem_writer import check_out_dir
 from beatnet_align.take import Take
 from beatnet_align.tempo_source import TempoRequest
 from beatnet_align.units import FloatArray, samples_to_seconds, seconds_to_ms
 
-UNTOUCHED, ONSET_QUANTISE = "untouched", "onset-quantise"
+UNTOUCHED = "untouched"
+COMPARED = (Engine.ONSET_QUANTISE, Engine.NEURAL)
+RULER = Engine.ONSET_QUANTISE
 PICTURE_NAME = "before_after.png"
 PAIR_SECONDS = 0.120
 """Without a truth file, a hit of the target is paired with one of the take on its channel up to this far away."""
@@ -78,14 +86,15 @@ def compare(  # noqa: PLR0913 - the options of align and three of its own
 
     Args:
         take_path: A folder of stems or one multichannel file.
-        detective: The effect and its parameters.
-        tempo: What is known of the tempo.
+        detective: The effect and its parameters; its engine is drawn, the others run with the same parameters.
+        tempo: What is known of the tempo. Where it is estimated, the effect's own engine does that for all, so that
+            all rows are measured against the same lines.
         target_path: The same take with every hit in its place. Its truth.json, beside the folder or in it, gives the
             hits; without one they are detected.
         out_dir: Keep the aligned stems, a folder an engine, and a picture here.
         roles: As for align.
         force: Replace files that are there.
-        progress: As for :func:`~beatnet_align.effect.align`.
+        progress: As for :func:`~beatnet_align.effect.align`, each stage with its engine's name in front.
 
     Raises:
         InputError: As for align; or the target does not fit the take.
@@ -96,28 +105,54 @@ def compare(  # noqa: PLR0913 - the options of align and three of its own
         raise InputError(f"{picture} exists; use --force to replace it, or choose another folder with -o")
     with ExitStack() as stack:
         folder = out_dir or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="beatnet-align-")))
-        take = stack.enter_context(open_take(take_path, roles)).take
+        opened = stack.enter_context(open_take(take_path, roles))
+        take = opened.take
+        for engine in COMPARED:  # before the first one writes anything
+            check_out_dir(opened, folder / engine, force, [EDITS_NAME])
         target = None
         if target_path is not None:
             target = stack.enter_context(open_take(target_path, roles)).take
-        aligned = align(
-            take_path, folder / ONSET_QUANTISE, detective, tempo, roles=roles, force=force, progress=progress
-        )
-        output = stack.enter_context(open_take(folder / ONSET_QUANTISE, roles)).take
+        aligned: dict[Engine, Aligned] = {}
+        for engine in sorted(COMPARED, key=lambda engine: engine != detective.engine):  # its own first
+            aligned[engine] = align(
+                take_path,
+                folder / engine,
+                replace(detective, engine=engine),
+                tempo,
+                roles=roles,
+                force=force,
+                progress=_with_name(progress, engine),
+            )
+            tempo = TempoRequest(tempo_map=aligned[engine].plan.tempo_map)
+        own_plan = aligned[detective.engine].plan
+        plans, heard = {UNTOUCHED: own_plan}, {UNTOUCHED: take}
+        for engine in COMPARED:
+            plans[engine.value] = aligned[engine].plan
+            heard[engine.value] = stack.enter_context(open_take(folder / engine, roles)).take
         if target is not None and target_path is not None:
             reference = _reference_hits(take, target, target_path, detective)
-            rows = {
-                UNTOUCHED: evaluate(take, take, target, reference),
-                ONSET_QUANTISE: evaluate(take, output, target, reference),
-            }
+            rows = {name: evaluate(take, output, target, reference) for name, output in heard.items()}
         else:
-            rows = {
-                UNTOUCHED: _grid_figures(take, take, aligned.plan, detective),
-                ONSET_QUANTISE: _grid_figures(take, output, aligned.plan, detective),
-            }
+            rows = {name: _grid_figures(take, heard[name], plan, detective) for name, plan in plans.items()}
         if picture is not None:
-            draw_before_after(picture, take, output, aligned.plan)
-    return Comparison(rows, aligned.remarks)
+            draw_before_after(picture, take, heard[detective.engine], own_plan)
+    return Comparison(rows, _remarks(aligned))
+
+
+def _with_name(progress: Progress, engine: Engine) -> Progress:
+    return lambda stage, samples, total_samples: progress(f"{engine}, {stage}", samples, total_samples)
+
+
+def _remarks(aligned: Mapping[Engine, Aligned]) -> tuple[str, ...]:
+    """Once what all say, or the first of the tempo that all share; the rest with the name of who says it."""
+    first = next(iter(aligned.values()))
+    shared = set.intersection(*(set(each.remarks) for each in aligned.values())).union(first.plan.notes)
+    remarks = [
+        remark if remark in shared else f"{engine}: {remark}"
+        for engine, each in aligned.items()
+        for remark in each.remarks
+    ]
+    return tuple(dict.fromkeys(remarks))
 
 
 def draw_before_after(path: Path, take: Take, output: Take, plan: EditPlan) -> None:
@@ -149,7 +184,7 @@ def _lines_seconds(take: Take, plan: EditPlan) -> FloatArray:
 
 def _grid_figures(take: Take, output: Take, plan: EditPlan, detective: BeatDetective) -> dict[str, float]:
     """What can be told without a target: hits found again in the output, against the lines."""
-    hits = find_hits(output, detective.listening)
+    hits = find_hits(output, RULER, detective.listening)
     onsets = samples_to_seconds(np.array([hit.onset_samples for hit in hits], np.int64), output.sample_rate)
     figures = grid_deviation(onsets, _lines_seconds(take, plan))
     source = np.array([move.onset_samples for move in plan.moves], np.int64)
@@ -168,8 +203,8 @@ def _reference_hits(take: Take, target: Take, target_path: Path, detective: Beat
     for truth in (folder / "truth.json", folder.parent / "truth.json"):
         if truth.is_file():
             return reference_hits_from_truth(truth)
-    played = find_hits(take, detective.listening)
-    meant = find_hits(target, detective.listening)
+    played = find_hits(take, RULER, detective.listening)
+    meant = find_hits(target, RULER, detective.listening)
     if not meant:
         raise InputError(f"no hits were found in the target {target_path}")
     return tuple(_reference_hit(hit, played, target) for hit in meant)

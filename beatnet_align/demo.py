@@ -20,10 +20,10 @@ def demo_folder() -> Path:
 
 
 def run_demo(out_dir: Path, *, force: bool = False, progress: Progress = no_progress) -> Comparison:
-    """Align the demo take and compare it with its target.
+    """Align the demo take with every engine and compare the results with its target.
 
     Args:
-        out_dir: Gets the aligned stems and the picture.
+        out_dir: Gets the aligned stems, a folder an engine, and a picture of what the default engine did.
         force: Replace files that are there.
         progress: As for :func:`~beatnet_align.effect.align`.
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from beatnet_align.engines import Engine
 from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid
 from beatnet_align.hits import Piece
@@ -123,7 +124,7 @@ class EditPlan:
         moves: One per hit, in order of onset.
         tempo_map: What the lines were placed by.
         grid: The lines.
-        engine: Who decided.
+        engine: Who decided; the name of an :class:`~beatnet_align.engines.Engine`, or of another source.
         splice: How to cut.
         notes: Assumptions and warnings, in plain sentences.
     """
@@ -132,7 +133,7 @@ class EditPlan:
     moves: tuple[Move, ...]
     tempo_map: TempoMap
     grid: Grid
-    engine: str = "onset-quantise"
+    engine: str = Engine.ONSET_QUANTISE.value
     splice: SpliceSettings = field(default_factory=SpliceSettings)
     notes: tuple[str, ...] = ()
 

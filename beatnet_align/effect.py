@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from beatnet_align.audio_files import OpenTake, open_take
-from beatnet_align.collection import OnsetSettings, find_hits
+from beatnet_align.collection import OnsetSettings
 from beatnet_align.cut_list import channel_groups, validate
 from beatnet_align.edit_plan import DOUBTFUL, EditPlan, Fill, Flag, SpliceSettings, TakeFacts
+from beatnet_align.engines import DEFAULT_ENGINE, Engine, engine_called, find_hits
 from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid, parse_grid
 from beatnet_align.groove import GrooveTemplate
@@ -24,7 +25,6 @@ from beatnet_align.tempo_map import TempoMap
 from beatnet_align.tempo_source import TempoRequest, estimated_tempo, told_tempo
 
 EDITS_NAME = "edits.json"
-ENGINES = ("onset-quantise",)
 
 Progress = Callable[[str, int, int], None]
 """Told the stage, how many further samples of the take it has done, and how many the take has."""
@@ -41,6 +41,7 @@ class BeatDetective:
     Called as ``effect(audio, sample_rate, tempo)``.
 
     Attributes:
+        engine: Who finds the hits.
         grid: Such as "1/16", "1/8T" or "1/16+1/8T".
         swing: 0.5 straight, 0.667 triplet swing.
         groove: A template to follow instead of the even grid.
@@ -49,7 +50,7 @@ class BeatDetective:
         max_move_seconds: Hits that would move further stay and are flagged; None for no limit.
         bars: First and last bar to edit, from 1; None for all.
         sensitivity: 0 to 1, of hit finding.
-        merge_window_seconds: Up to 12 ms; what is heard closer together may be one strike.
+        merge_window_seconds: Of ONSET_QUANTISE, up to 12 ms; what is heard closer together may be one strike.
         triggers: Names of the channels or stems that may trigger; None for all.
         pad_seconds: How long before an attack to cut.
         crossfade_seconds: Of each join, in front of the attack.
@@ -61,6 +62,7 @@ class BeatDetective:
         >>> aligned, plan = effect(audio, 44100, TempoMap.constant(bpm=96, first_beat_seconds=1.0))
     """
 
+    engine: Engine = DEFAULT_ENGINE
     grid: str = "1/16"
     swing: float = 0.5
     groove: GrooveTemplate | None = None
@@ -78,7 +80,7 @@ class BeatDetective:
 
     def __post_init__(self) -> None:
         # Each of these checks its own part, so that a wrong value is told before any work.
-        _ = self.lines, self.rules, self.listening, self.splicing
+        _ = engine_called(self.engine), self.lines, self.rules, self.listening, self.splicing
 
     @property
     def lines(self) -> Grid:
@@ -117,12 +119,14 @@ class BeatDetective:
         channel_groups(self.splicing, [channel.name for channel in take.channels])
         request = tempo or TempoRequest()
         told = told_tempo(request, take)  # before the long work, so that what cannot be used is told at once
-        hits = find_hits(take, self.listening, lambda samples: progress("finding hits", samples, take.samples))
+        hits = find_hits(
+            take, self.engine, self.listening, lambda samples: progress("finding hits", samples, take.samples)
+        )
         if not hits:
             return self._empty_plan(take)
         tempo_map, notes = told or estimated_tempo(request, take, hits)
         moves = quantise(hits, take, tempo_map, self.lines, self.rules, self.splicing)
-        plan = EditPlan(TakeFacts.of(take), moves, tempo_map, self.lines, ENGINES[0], self.splicing, notes)
+        plan = EditPlan(TakeFacts.of(take), moves, tempo_map, self.lines, str(self.engine), self.splicing, notes)
         validate(plan, take)
         return plan
 
@@ -162,7 +166,7 @@ class BeatDetective:
     def _empty_plan(self, take: Take) -> EditPlan:
         nothing = TempoMap.constant(120.0, 0.0)
         facts = TakeFacts.of(take)
-        return EditPlan(facts, (), nothing, self.lines, ENGINES[0], self.splicing, ("no hits were found",))
+        return EditPlan(facts, (), nothing, self.lines, str(self.engine), self.splicing, ("no hits were found",))
 
 
 @dataclass(frozen=True)

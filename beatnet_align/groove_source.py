@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from beatnet_align.audio_files import open_take
-from beatnet_align.collection import find_hits
+from beatnet_align.engines import DEFAULT_ENGINE, Engine, find_hits
 from beatnet_align.errors import InputError
 from beatnet_align.grid import parse_grid
 from beatnet_align.groove import GrooveTemplate
@@ -13,13 +13,16 @@ from beatnet_align.tempo_source import TempoRequest, resolve_tempo
 from beatnet_align.units import samples_to_seconds
 
 
-def read_groove(path: Path, division: str, tempo: TempoRequest | None = None) -> GrooveTemplate:
+def read_groove(
+    path: Path, division: str, tempo: TempoRequest | None = None, engine: Engine = DEFAULT_ENGINE
+) -> GrooveTemplate:
     """Read a saved template, or extract one.
 
     Args:
         path: A template (.json), a Standard MIDI File (.mid, .midi), or a take.
         division: Lines to extract it on, such as "1/16"; only one kind.
         tempo: Of a take; estimated where it says nothing.
+        engine: Finds the hits of a take.
 
     Raises:
         InputError: The file cannot be read, nothing is played in it, or the division is unknown or several.
@@ -33,7 +36,7 @@ def read_groove(path: Path, division: str, tempo: TempoRequest | None = None) ->
     if suffix in (".mid", ".midi"):
         return GrooveTemplate.from_midi(path, divisions[0])
     with open_take(path) as opened:
-        hits = find_hits(opened.take)
+        hits = find_hits(opened.take, engine)
         if not hits:
             raise InputError(f"no hits were found in {path}, so it has no groove to follow")
         tempo_map, _ = resolve_tempo(tempo or TempoRequest(), opened.take, hits)

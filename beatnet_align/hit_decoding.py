@@ -26,6 +26,9 @@ SAME_EVENT_FRAMES = 2.0
 SHARED_ONSET_FRAMES = 0.35
 """Pieces that differ by less than 2 ms are timed by the take's own output, which is the more exact one."""
 
+SOON_FRAMES = 8.0
+"""46 ms."""
+
 _FIRST_OF_GROUP = np.cumsum([0] + [len(pieces) for pieces in PIECE_GROUPS.values()])
 
 
@@ -35,10 +38,13 @@ class Thresholds:
 
     Attributes:
         hit: Of the take's output.
+        hit_after: The same soon after another hit: what follows a loud strike within ``SOON_FRAMES`` is often its
+            snare wires or its room.
         group: Of a piece group, beside a hit of the take.
     """
 
-    hit: float = 0.35
+    hit: float = 0.4
+    hit_after: float = 0.5
     group: float = 0.4
 
 
@@ -76,8 +82,8 @@ def decode(take: Float32Array, channels: Float32Array, thresholds: Thresholds) -
     Returns:
         In order of time; several of one time where several pieces were struck.
     """
-    least_logit, least_group_logit = logit(thresholds.hit), logit(thresholds.group)
-    events = peaks(take[HIT], least_logit)
+    least_group_logit = logit(thresholds.group)
+    events = _events(take[HIT], thresholds)
     group_peaks = [peaks(row, least_group_logit) for row in take[GROUP]]
     event_onsets = onsets_at(take[HIT_OFFSET], events)
     group_onsets = [onsets_at(row, at) for row, at in zip(take[GROUP_OFFSET], group_peaks, strict=True)]
@@ -92,6 +98,16 @@ def decode(take: Float32Array, channels: Float32Array, thresholds: Thresholds) -
             alone = len(beside) == 1 or abs(own_onset - onset) < SHARED_ONSET_FRAMES
             found.append(_hit(take, channels, event, onset if alone else own_onset, at, group, known=True))
     return sorted(found)
+
+
+def _events(logits: Float32Array, thresholds: Thresholds) -> npt.NDArray[np.int64]:
+    """Frames of the take's hits, in order."""
+    kept: list[int] = []
+    least_after = logit(thresholds.hit_after)
+    for frame in peaks(logits, logit(thresholds.hit)).tolist():
+        if not kept or frame - kept[-1] > SOON_FRAMES or logits[frame] > least_after:
+            kept.append(frame)
+    return np.array(kept, np.int64)
 
 
 def peaks(logits: Float32Array, least: float) -> npt.NDArray[np.int64]:
@@ -111,7 +127,7 @@ def logit(probability: float) -> float:
     return float(np.log(probability / (1.0 - probability)))
 
 
-def sigmoid(logits: Float32Array) -> Float32Array:
+def sigmoid(logits: Float32Array | np.float32) -> Float32Array:
     """Probabilities of log odds."""
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(logits, -60.0, 60.0))), np.float32)
 
@@ -143,7 +159,7 @@ def _hit(
     channel = int(np.argmax(channels[:, OWN][:, group, window].max(axis=1)))
     first, last = _FIRST_OF_GROUP[group], _FIRST_OF_GROUP[group + 1]
     piece = PIECES[first + int(np.argmax(take[PIECE, frame][first:last]))]
-    velocity = float(sigmoid(take[VELOCITY, frame][group : group + 1])[0])
+    velocity = float(sigmoid(take[VELOCITY, frame][group]))
     group_logit = float(take[GROUP, window][group].max())
     return FoundHit(
         float(onset), group, piece if known else Piece.UNKNOWN, channel, velocity, float(take[HIT, event]), group_logit

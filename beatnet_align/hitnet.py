@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from importlib.resources import files
 from math import gcd
@@ -43,15 +43,20 @@ FEATURES_NAME, ROLES_NAME, TAKE_NAME, CHANNELS_NAME = "features", "roles", "take
 DECODING_NAME = "decoding"
 
 BLOCK_SECONDS, CONTEXT_SECONDS = 20.0, 2.0
-"""A network hears at most 1.5 s to either side of a frame."""
+"""The networks in configs/models/ hear at most 1.6 s to either side of a frame."""
 
-GATE_DB = 38.0
-"""Hits further than this under the loudest of their channel are ticks and pedal noise (EVIDENCE.md: 36 to 40)."""
+GATE_DB = 36.0
+"""What lies further than this under the loudest hit in every channel is a tick or pedal noise (EVIDENCE.md: 36 to 40).
+Levels are those of the signal's first difference: a soft hat lies 40 dB under a kick in energy, not in brightness."""
 
 LEVEL_FRAMES = 3
+CLEAR_DB = 20.0
+"""A channel whose loudest hit does not rise so far over what it hears all the time says nothing of levels."""
+
 PICKIEST, MOST_OPEN = 0.7, 0.1
 """Probabilities that a hit must reach at sensitivities of 0 and 1; the trained threshold lies at 0.5."""
 
+_BRIGHT = slice(LEVEL_FEATURES, 2 * LEVEL_FEATURES)
 _GROUP_ROLES = (Role.KICK, Role.SNARE, Role.HIHAT, Role.TOM, Role.RIDE, Role.CYMBAL)
 MAX_THREADS = 4
 
@@ -74,8 +79,7 @@ class Decoding:
         """For a file's metadata."""
         return json.dumps(
             {
-                "hit_threshold": self.thresholds.hit,
-                "group_threshold": self.thresholds.group,
+                "thresholds": asdict(self.thresholds),
                 "hit_calibration": self.hit_calibration,
                 "group_calibration": self.group_calibration,
             }
@@ -85,22 +89,26 @@ class Decoding:
     def from_json(cls, text: str) -> "Decoding":
         """Read what :meth:`to_json` wrote."""
         values = json.loads(text)
-        thresholds = Thresholds(values["hit_threshold"], values["group_threshold"])
+        thresholds = Thresholds(**values["thresholds"])
         hit, group = values["hit_calibration"], values["group_calibration"]
         return cls(thresholds, (hit[0], hit[1]), (group[0], group[1]))
 
     def at(self, sensitivity: float) -> Thresholds:
         """Thresholds for a sensitivity of 0 to 1."""
         knots = [logit(PICKIEST), logit(self.thresholds.hit), logit(MOST_OPEN)]
-        threshold = float(np.interp(sensitivity, [0.0, 0.5, 1.0], knots))
-        return Thresholds(float(sigmoid(np.array([threshold], np.float32))[0]), self.thresholds.group)
+        change = float(np.interp(sensitivity, [0.0, 0.5, 1.0], knots)) - knots[1]
+        hit, after = (
+            float(sigmoid(np.float32(logit(threshold) + change)))
+            for threshold in (self.thresholds.hit, self.thresholds.hit_after)
+        )
+        return replace(self.thresholds, hit=hit, hit_after=after)
 
     def confidence(self, hit: FoundHit) -> float:
         """Probability that a hit is one, and of its piece."""
         odds = [self.hit_calibration[0] * hit.hit_logit + self.hit_calibration[1]]
         if hit.piece is not Piece.UNKNOWN:
             odds.append(self.group_calibration[0] * hit.group_logit + self.group_calibration[1])
-        return float(sigmoid(np.array([min(odds)], np.float32))[0])
+        return float(sigmoid(np.float32(min(odds))))
 
 
 class HitNetModel:
@@ -177,12 +185,14 @@ def find_hits(
     settings = settings or OnsetSettings()
     triggers = sorted(trigger_channels(take, settings))
     if not triggers:
+        progress(take.samples)
         return []
     model = model or shipped_hitnet()
     refiner = (refiner or shipped_refiner()) if refine else None
     thresholds = model.decoding.at(settings.sensitivity)
     roles = [take.channels[channel].role for channel in triggers]
     levelled: list[_LevelledHit] = []
+    usual_db: list[npt.NDArray[np.float32]] = []
     with ThreadPoolExecutor(max_workers=2) as pool:
         for block in _blocks(take, triggers):
             parts = pool.map(hit_features, np.split(block.audio, len(triggers)))
@@ -191,19 +201,20 @@ def find_hits(
             found = [hit for hit in decode(*outputs, thresholds) if block.owns(hit.onset_frames)]
             onsets = _onsets_in_block(found, block.audio, refiner)
             for hit, onset in zip(found, onsets, strict=True):
-                level_db = _level_db(features_db[hit.channel], hit.onset_frames)
-                levelled.append(_LevelledHit(hit, block.first_sample + onset, level_db))
+                levels_db = _levels_db(features_db, hit.onset_frames)
+                levelled.append(_LevelledHit(hit, block.first_sample + onset, levels_db))
+            usual_db.append(np.median(features_db[:, :, _BRIGHT].max(axis=2), axis=1))
             progress(block.done_samples)
-    return _finished(_gated(levelled, len(triggers)), triggers, take, model.decoding)
+    return _finished(_gated(levelled, np.median(usual_db, axis=0)), triggers, take, model.decoding)
 
 
 @dataclass(frozen=True)
 class _LevelledHit:
-    """A hit, its onset in samples at the feature rate, and its level in its channel."""
+    """A hit, its onset in samples at the feature rate, and its level in every channel."""
 
     found: FoundHit
     onset_samples: float
-    level_db: float
+    levels_db: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -282,18 +293,29 @@ def _onsets_in_block(found: Sequence[FoundHit], audio: Audio, refiner: HitRefine
     return onsets
 
 
-def _level_db(features_db: npt.NDArray[np.float32], onset_frames: float) -> float:
-    """Peak level of a hit in one channel, [frames, FEATURES], over the 17 ms from its onset."""
-    first = min(max(0, int(onset_frames)), len(features_db) - 1)
-    return float(features_db[first : first + LEVEL_FRAMES, :LEVEL_FEATURES].max())
+def _levels_db(features_db: Features, onset_frames: float) -> npt.NDArray[np.float32]:
+    """Peak level of a hit in each channel over the 17 ms from its onset, [channels]."""
+    first = min(max(0, int(onset_frames)), features_db.shape[1] - 1)
+    return np.asarray(features_db[:, first : first + LEVEL_FRAMES, _BRIGHT].max(axis=(1, 2)), np.float32)
 
 
-def _gated(hits: Sequence[_LevelledHit], channels: int) -> list[_LevelledHit]:
-    """Hits that are not far under the loudest one of their channel."""
-    loudest_db = np.full(channels, -np.inf)
-    for hit in hits:
-        loudest_db[hit.found.channel] = max(loudest_db[hit.found.channel], hit.level_db)
-    return [hit for hit in hits if hit.level_db >= loudest_db[hit.found.channel] - GATE_DB]
+def _gated(hits: Sequence[_LevelledHit], usual_db: npt.NDArray[np.float32]) -> list[_LevelledHit]:
+    """Hits that are not far under the loudest one, in their own channel or in any other that hears hits clearly.
+
+    Args:
+        hits: Of the whole take.
+        usual_db: [channels], the median level of each.
+    """
+    if not hits:
+        return []
+    levels_db = np.stack([hit.levels_db for hit in hits])
+    channels = np.array([hit.found.channel for hit in hits])
+    loudest_db = levels_db.max(axis=0)
+    under_db = np.where(loudest_db >= usual_db + CLEAR_DB, loudest_db - levels_db, np.inf).min(axis=1)
+    for channel in np.unique(channels):
+        own = channels == channel
+        under_db[own] = np.minimum(under_db[own], levels_db[own, channel].max() - levels_db[own, channel])
+    return [hit for hit, under in zip(hits, under_db, strict=True) if under <= GATE_DB]
 
 
 def _finished(hits: Sequence[_LevelledHit], triggers: Sequence[int], take: Take, decoding: Decoding) -> list[Hit]:

@@ -2,7 +2,7 @@
 
     python -m datagen.oracle DIR [--examples N] [--split test]
 
-The figures are the ceiling for every engine that cuts, beside the untouched takes and onset-quantise, which is told the
+The figures are the ceiling for every engine that cuts, beside the untouched takes and the engines, which are told the
 tempo and the grid alone.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from beatnet_align.audio_files import load
-from beatnet_align.compare import figures_table, mean_figures
+from beatnet_align.compare import COMPARED, UNTOUCHED, figures_table, mean_figures
 from beatnet_align.cut_list import segments
 from beatnet_align.edit_plan import EditPlan, Move, SpliceSettings, TakeFacts
 from beatnet_align.effect import BeatDetective
@@ -33,7 +33,7 @@ from beatnet_align.units import seconds_to_samples
 from datagen.config import Split
 from datagen.dataset import read_manifest
 
-ENGINES = ("untouched", "onset-quantise", "perfect knowledge, spliced")
+PERFECT = "perfect knowledge, spliced"
 
 
 def read_example(folder: Path, entry: Mapping[str, Any]) -> tuple[Take, Take, tuple[ReferenceHit, ...]]:
@@ -99,12 +99,15 @@ def measure(folder: Path, entry: Mapping[str, Any]) -> dict[str, dict[str, float
     """Figures of one example by engine."""
     take, target, hits = read_example(folder, entry)
     grid = Grid.from_json(entry["grid"])
-    quantised = BeatDetective(grid=grid.name, swing=grid.swing).plan(
-        take, TempoRequest(tempo_map=TempoMap.from_json(entry["tempo_map"]))
-    )
-    rows = {ENGINES[0]: evaluate(take, take, target, hits)}
-    for engine, plan in ((ENGINES[1], quantised), (ENGINES[2], perfect_plan(take, entry))):
-        rows[engine] = evaluate(take, _like(take, render_whole(take, plan)), target, hits)
+    tempo = TempoRequest(tempo_map=TempoMap.from_json(entry["tempo_map"]))
+    plans = {
+        engine.value: BeatDetective(engine=engine, grid=grid.name, swing=grid.swing).plan(take, tempo)
+        for engine in COMPARED
+    }
+    plans[PERFECT] = perfect_plan(take, entry)
+    rows = {UNTOUCHED: evaluate(take, take, target, hits)}
+    for name, plan in plans.items():
+        rows[name] = evaluate(take, _like(take, render_whole(take, plan)), target, hits)
     return rows
 
 

@@ -5,7 +5,7 @@ python -m models.export CHECKPOINT --pool POOL -o beatnet_align/weights/hitnet.o
 
 import argparse
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +23,12 @@ from datagen.config import Split
 from models.hit_pool import HitPool
 from models.hitnet import HitNet
 from models.hitnet_data import WholeTakes
-from models.hitnet_training import f_measure, merged, take_onsets, target_onsets
+from models.hitnet_training import f_measure, merged, take_onsets, target_onsets, without_ignored
 from models.runs import load_hitnet
 
-TRIED_THRESHOLDS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
+TRIED_THRESHOLDS = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
 TOLERANCE_SECONDS, TOLERANCE_FRAMES = 0.005, 4.0
-OPEN = Thresholds(0.05, 0.05)
+OPEN = Thresholds(0.05, 0.05, 0.05)
 OPSET = 18
 
 
@@ -48,13 +48,26 @@ class _OneTake(nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class ValidationOutputs:
-    """What the network said of a validation take and what was true: see HitNet for shapes, without the batch."""
+    """What the network said of a validation take and what was true.
+
+    Attributes:
+        take, channels: As HitNet gives them, without the batch.
+        onsets_seconds: Of audible hits.
+        weight: [frames], 0 around inaudible ones.
+        onset_frames, pieces: Of all hits.
+    """
 
     take: npt.NDArray[np.float32]
     channels: npt.NDArray[np.float32]
     onsets_seconds: npt.NDArray[np.float64]
+    weight: npt.NDArray[np.float32]
     onset_frames: npt.NDArray[np.float32]
     pieces: npt.NDArray[np.int64]
+
+    def f_measure(self, thresholds: Thresholds) -> float:
+        """At ±5 ms, inaudible hits left out."""
+        found = without_ignored(take_onsets(self.take, thresholds), self.weight)
+        return f_measure(merged(self.onsets_seconds), merged(found), TOLERANCE_SECONDS)
 
 
 def export_hitnet(net: HitNet, decoding: Decoding, path: Path) -> None:
@@ -89,24 +102,18 @@ def export_hitnet(net: HitNet, decoding: Decoding, path: Path) -> None:
 
 
 def fit_decoding(outputs: list[ValidationOutputs]) -> Decoding:
-    """Choose the threshold with the best F-measure at ±5 ms, and calibrate confidences.
+    """Choose the thresholds with the best F-measure at ±5 ms, and calibrate confidences.
 
     Args:
         outputs: Of validation takes.
     """
 
-    def mean_f(threshold: float) -> float:
-        thresholds = Thresholds(hit=threshold)
-        return float(
-            np.mean(
-                [
-                    f_measure(merged(one.onsets_seconds), merged(take_onsets(one.take, thresholds)), TOLERANCE_SECONDS)
-                    for one in outputs
-                ]
-            )
-        )
+    def mean_f(thresholds: Thresholds) -> float:
+        return float(np.mean([one.f_measure(thresholds) for one in outputs]))
 
-    best = max(TRIED_THRESHOLDS, key=mean_f)
+    best = max((Thresholds(hit=tried, hit_after=tried) for tried in TRIED_THRESHOLDS), key=mean_f)
+    stricter = [replace(best, hit_after=tried) for tried in TRIED_THRESHOLDS if tried >= best.hit]
+    best = max(stricter, key=mean_f)
     hit_pairs, group_pairs = [], []
     for one in outputs:
         groups = np.array([GROUP_OF_PIECE[PIECES[piece]] for piece in one.pieces])
@@ -114,7 +121,7 @@ def fit_decoding(outputs: list[ValidationOutputs]) -> Decoding:
             near = np.abs(one.onset_frames - hit.onset_frames) < TOLERANCE_FRAMES
             hit_pairs.append((hit.hit_logit, bool(near.any())))
             group_pairs.append((hit.group_logit, bool((near & (groups == hit.group)).any())))
-    return Decoding(Thresholds(hit=best), platt(hit_pairs), platt(group_pairs))
+    return Decoding(best, platt(hit_pairs), platt(group_pairs))
 
 
 def platt(pairs: list[tuple[float, bool]]) -> tuple[float, float]:
@@ -144,9 +151,9 @@ def validation_outputs(net: HitNet, pool: HitPool) -> list[ValidationOutputs]:
             batch, labels = takes[i], pool[i].labels
             with torch.inference_mode():
                 take, channels = net(batch.features, batch.roles, batch.present)
-            true = target_onsets(batch.targets["hit_offset"][0].numpy())
+            true, weight = target_onsets(batch.targets["hit_offset"][0].numpy()), batch.targets["hit_weight"][0].numpy()
             outputs.append(
-                ValidationOutputs(take[0].numpy(), channels[0].numpy(), true, labels.onset_frames, labels.piece)
+                ValidationOutputs(take[0].numpy(), channels[0].numpy(), true, weight, labels.onset_frames, labels.piece)
             )
     return outputs
 

@@ -7,12 +7,12 @@ The pool holds one array of features a split, read by memory map, and the labels
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -75,7 +75,7 @@ class PooledTake:
     labels: HitLabels
 
 
-class HitPool:
+class HitPool(Sequence[PooledTake]):
     """The takes of one split.
 
     Args:
@@ -97,7 +97,13 @@ class HitPool:
     def __len__(self) -> int:
         return len(self._arrays["channel_starts"]) - 1
 
-    def __getitem__(self, index: int) -> PooledTake:
+    @overload
+    def __getitem__(self, index: int) -> PooledTake: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[PooledTake]: ...
+    def __getitem__(self, index: int | slice) -> PooledTake | list[PooledTake]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
         if not 0 <= index < len(self):
             raise IndexError(index)
         arrays = self._arrays
@@ -110,6 +116,29 @@ class HitPool:
         }
         per_channel = {name: arrays[name][hits, :channels] for name in ("arrival_frames", "rise_db")}
         return PooledTake(self._features[rows], arrays["roles"][rows], HitLabels(**per_hit, **per_channel))
+
+
+class HitPools(Sequence[PooledTake]):
+    """Several pools as one."""
+
+    def __init__(self, pools: Sequence[HitPool]) -> None:
+        self.pools = pools
+
+    def __len__(self) -> int:
+        return sum(len(pool) for pool in self.pools)
+
+    @overload
+    def __getitem__(self, index: int) -> PooledTake: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[PooledTake]: ...
+    def __getitem__(self, index: int | slice) -> PooledTake | list[PooledTake]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        for pool in self.pools:
+            if 0 <= index < len(pool):
+                return pool[index]
+            index -= len(pool)
+        raise IndexError(index)
 
 
 def write_pool(
@@ -240,11 +269,6 @@ def _features_path(folder: Path, split: Split) -> Path:
 
 def _labels_path(folder: Path, split: Split) -> Path:
     return folder / f"{split.value}.labels.npz"
-
-
-def takes(pool: HitPool) -> Iterator[PooledTake]:
-    """All takes of a pool, in order."""
-    return (pool[i] for i in range(len(pool)))
 
 
 def main() -> int:

@@ -1,6 +1,6 @@
 """Crops of a pool's takes in batches, augmented, with their targets: HitNet's food, as a Lightning data module."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +24,7 @@ from models.feature_augmentation import (
     forget_roles,
     mix_down,
 )
-from models.hit_pool import HitLabels, HitPool, PooledTake
+from models.hit_pool import HitLabels, HitPool, HitPools, PooledTake
 from models.hit_targets import Targets, make_targets
 
 BATCHES_SORTED = 4
@@ -53,7 +53,7 @@ class CropBatches(IterableDataset[Batch]):
     """Random crops without end.
 
     Args:
-        pool: Where from.
+        takes: Where from.
         chances: What may happen to each crop.
         batch_size: Crops a batch.
         frames: Length of a crop.
@@ -63,14 +63,14 @@ class CropBatches(IterableDataset[Batch]):
 
     def __init__(
         self,
-        pool: HitPool,
+        takes: Sequence[PooledTake],
         chances: FeatureAugmentation,
         batch_size: int,
         frames: int,
         most_channels: int,
         seed: tuple[int, int, int],
     ) -> None:
-        self.pool, self.chances = pool, chances
+        self.takes, self.chances = takes, chances
         self.batch_size, self.frames, self.most_channels = batch_size, frames, most_channels
         self.seed = seed
 
@@ -84,7 +84,7 @@ class CropBatches(IterableDataset[Batch]):
                 yield collate(crops[i * self.batch_size : (i + 1) * self.batch_size])
 
     def _crop(self, rng: np.random.Generator) -> Crop:
-        take = self.pool[int(rng.integers(len(self.pool)))]
+        take = self.takes[int(rng.integers(len(self.takes)))]
         start = int(rng.integers(max(1, take.features_db.shape[1] - self.frames + 1)))
         if len(take.roles) > 1 and rng.random() < self.chances.mixdown_probability:
             return mixed_crop(take, start, self.frames, rng, self.chances)
@@ -93,18 +93,18 @@ class CropBatches(IterableDataset[Batch]):
 
 
 class WholeTakes(Dataset[Batch]):
-    """Every take of a pool, whole and unchanged, one a batch; optionally as its mono mix."""
+    """Every take, whole and unchanged, one a batch; optionally as its mono mix."""
 
-    def __init__(self, pool: HitPool, *, mono: bool = False) -> None:
-        self.pool, self.mono = pool, mono
+    def __init__(self, takes: Sequence[PooledTake], *, mono: bool = False) -> None:
+        self.takes, self.mono = takes, mono
 
     def __len__(self) -> int:
-        return len(self.pool)
+        return len(self.takes)
 
     def __getitem__(self, index: int) -> Batch:
         if index >= len(self):
             raise IndexError(index)
-        take, rng = self.pool[index], np.random.default_rng(index)
+        take, rng = self.takes[index], np.random.default_rng(index)
         frames = take.features_db.shape[1]
         if self.mono and len(take.roles) > 1:
             return collate([mixed_crop(take, 0, frames, rng, NO_AUGMENTATION)])
@@ -193,10 +193,10 @@ def collate(crops: list[Crop]) -> Batch:
 
 
 class HitNetData(LightningDataModule):
-    """Training crops and whole validation takes of a pool.
+    """Training crops of one or several pools, and whole validation takes.
 
     Args:
-        pool: What ``python -m models.hit_pool`` wrote.
+        pools: What ``python -m models.hit_pool`` wrote; the first one's validation takes are used.
         augmentation: Of training crops.
         batch_size: Crops a batch.
         crop_frames: Length of a crop; 172 frames a second.
@@ -207,7 +207,7 @@ class HitNetData(LightningDataModule):
 
     def __init__(
         self,
-        pool: Path,
+        pools: list[Path],
         augmentation: FeatureAugmentation | None = None,
         *,
         batch_size: int = 16,
@@ -217,7 +217,7 @@ class HitNetData(LightningDataModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.pool, self.augmentation = pool, augmentation or FeatureAugmentation()
+        self.pools, self.augmentation = pools, augmentation or FeatureAugmentation()
         self.batch_size, self.crop_frames, self.most_channels = batch_size, crop_frames, most_channels
         self.workers, self.seed = workers, seed
 
@@ -226,7 +226,7 @@ class HitNetData(LightningDataModule):
         trainer = self.trainer
         epoch, rank = (trainer.current_epoch, trainer.global_rank) if trainer is not None else (0, 0)
         crops = CropBatches(
-            HitPool(self.pool, Split.TRAIN),
+            HitPools([HitPool(pool, Split.TRAIN) for pool in self.pools]),
             self.augmentation,
             self.batch_size,
             self.crop_frames,
@@ -237,5 +237,5 @@ class HitNetData(LightningDataModule):
 
     @override
     def val_dataloader(self) -> list[DataLoader[Batch]]:
-        pool = HitPool(self.pool, Split.VALIDATION)
-        return [DataLoader(WholeTakes(pool, mono=mono), batch_size=None) for mono in (False, True)]
+        takes = HitPool(self.pools[0], Split.VALIDATION)
+        return [DataLoader(WholeTakes(takes, mono=mono), batch_size=None) for mono in (False, True)]

@@ -59,7 +59,8 @@ class HitNetTraining(LightningModule):
     @override
     def validation_step(self, batch: Batch, batch_index: int, dataloader_idx: int = 0) -> None:
         take, _ = self.net(batch.features, batch.roles, batch.present)
-        estimated = take_onsets(take[0].float().cpu().numpy())
+        weight = batch.targets["hit_weight"][0].cpu().numpy()
+        estimated = without_ignored(take_onsets(take[0].float().cpu().numpy()), weight)
         reference = target_onsets(batch.targets["hit_offset"][0].cpu().numpy())
         name = VALIDATION_NAMES[dataloader_idx]
         for tolerance, seconds in TOLERANCES_SECONDS.items():
@@ -94,6 +95,19 @@ def target_onsets(offsets: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     frames = np.flatnonzero(np.abs(offsets) <= 0.5 + 1e-4)
     onsets = np.round(frames + 0.5 + offsets[frames].astype(np.float64), 3)
     return np.asarray(np.unique(onsets) * FRAME_SECONDS, np.float64)
+
+
+def without_ignored(
+    onsets_seconds: npt.NDArray[np.float64], weight: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float64]:
+    """Onsets but for those in frames that do not count: somebody struck there, whether it can be heard or not.
+
+    Args:
+        onsets_seconds: [onsets].
+        weight: [frames].
+    """
+    frames = np.clip((onsets_seconds / FRAME_SECONDS).astype(np.int64), 0, len(weight) - 1)
+    return onsets_seconds[weight[frames] > 0.0]
 
 
 def merged(onsets_seconds: Sequence[float] | npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

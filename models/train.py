@@ -1,6 +1,6 @@
 """Train a model of the lab: Lightning's command line over the YAML files in configs/models/.
 
-    python -m models.train fit --config configs/models/hitnet.yaml --data.init_args.pool POOL
+    python -m models.train fit --config configs/models/hitnet.yaml --data.init_args.pools "[POOL]"
 
 Logs, checkpoints and pictures go to the trainer's root folder; ``--ckpt_path last`` goes on where a run was cut off.
 """

@@ -15,9 +15,13 @@ import soundfile as sf
 
 from beatnet_align.cli import main
 from beatnet_align.demo import demo_folder
+from beatnet_align.edit_plan import EditPlan
+from beatnet_align.engines import Engine
+from beatnet_align.plan_json import plan_to_json
 
 TAKE = demo_folder() / "take"
 TEMPO = ["--bpm", "112", "--first-beat", "0.5"]
+CLASSICAL = ["--engine", "onset-quantise"]
 
 
 def test_help_is_quick_and_complete() -> None:
@@ -45,17 +49,62 @@ def test_align_then_render_a_corrected_plan(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_estimated_tempo_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["align", str(TAKE), "-o", str(tmp_path / "out")]) == 0
+    assert main(["align", str(TAKE), "-o", str(tmp_path / "out"), *CLASSICAL]) == 0
     remarks = capsys.readouterr().err
     assert "assumed constant tempo 112 BPM" in remarks
     assert "first beat at 0.50" in remarks
 
 
-def test_detect_prints_a_table_or_json(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["detect", str(TAKE)]) == 0
+@pytest.mark.parametrize("command", ["align", "detect", "compare"])
+def test_help_says_what_each_engine_is(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "neural: a network that hears all channels together" in text
+    assert "onset-quantise: jumps in level" in text
+    assert "of onset-quantise alone" in text
+
+
+def test_the_classical_engine_stays_itself(tmp_path: Path, demo_plan: EditPlan) -> None:
+    assert main(["align", str(TAKE), "-o", str(tmp_path / "out"), *TEMPO, *CLASSICAL]) == 0
+    assert (tmp_path / "out" / "edits.json").read_text() == plan_to_json(demo_plan)
+
+
+def test_the_default_engine_is_neural(tmp_path: Path) -> None:
+    for out, engine in (("default", []), ("asked", ["--engine", "neural"])):
+        assert main(["align", str(TAKE), "-o", str(tmp_path / out), *TEMPO, *engine]) == 0
+    edits = (tmp_path / "default" / "edits.json").read_text()
+    assert json.loads(edits)["engine"] == "neural"
+    assert edits == (tmp_path / "asked" / "edits.json").read_text()
+
+
+def test_detect_hears_as_the_engine_that_was_asked_for(capsys: pytest.CaptureFixture[str], demo_plan: EditPlan) -> None:
+    seconds: dict[Engine, list[float]] = {}
+    for engine in Engine:
+        assert main(["detect", str(TAKE), "--json", "--engine", engine]) == 0
+        seconds[engine] = [hit["seconds"] for hit in json.loads(capsys.readouterr().out)["hits"]]
+    rate = demo_plan.take.sample_rate
+    found = [round(move.onset_samples / rate, 6) for move in demo_plan.moves]
+    assert seconds[Engine.ONSET_QUANTISE] == pytest.approx(found, abs=1e-6)
+    assert seconds[Engine.NEURAL] != seconds[Engine.ONSET_QUANTISE]
+
+
+@pytest.mark.parametrize("engine", Engine)
+def test_more_sensitivity_finds_no_fewer_hits(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+    counts = []
+    for percent in ("0", "50", "100"):
+        assert main(["detect", str(TAKE), "--json", "--engine", engine, "--sensitivity", percent]) == 0
+        counts.append(len(json.loads(capsys.readouterr().out)["hits"]))
+    assert counts == sorted(counts)
+    assert counts[0] > 0
+
+
+@pytest.mark.parametrize("engine", Engine)
+def test_detect_prints_a_table_or_json(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["detect", str(TAKE), "--engine", engine]) == 0
     table = capsys.readouterr().out.splitlines()
     assert table[0].split() == ["seconds", "channel", "piece", "velocity", "confidence"]
-    assert main(["detect", str(TAKE), "--json"]) == 0
+    assert main(["detect", str(TAKE), "--json", "--engine", engine]) == 0
     hits = json.loads(capsys.readouterr().out)["hits"]
     assert len(hits) == len(table) - 1
     assert set(hits[0]) == {"seconds", "channel", "piece", "velocity", "confidence"}
@@ -65,16 +114,36 @@ def test_compare_prints_engines_side_by_side(tmp_path: Path, capsys: pytest.Capt
     target = str(demo_folder() / "target")
     assert main(["compare", str(TAKE), "--target", target, "-o", str(tmp_path / "out"), *TEMPO]) == 0
     table = capsys.readouterr().out
-    assert table.splitlines()[0].split() == ["untouched", "onset-quantise"]
+    assert table.splitlines()[0].split() == ["untouched", "onset-quantise", "neural"]
     assert "phase locked" in table
+    for engine in Engine:
+        assert json.loads((tmp_path / "out" / engine / "edits.json").read_text())["engine"] == engine
+        assert (tmp_path / "out" / engine / "snare_top.flac").exists()
     assert (tmp_path / "out" / "before_after.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_compare_without_a_target_measures_against_the_grid(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", str(TAKE), *TEMPO]) == 0
-    rows = {line.split("  ")[0]: line.split()[-2:] for line in capsys.readouterr().out.splitlines()[1:]}
-    before, after = (float(cell) for cell in rows["deviation within 2 ms"])
-    assert after > 0.6 > before
+    rows = {line.split("  ")[0]: line.split()[-3:] for line in capsys.readouterr().out.splitlines()[1:]}
+    before, classical, neural = (float(cell) for cell in rows["deviation within 2 ms"])
+    assert classical > 0.6 > before
+    assert neural > before
+
+
+def test_compare_estimates_one_tempo_and_writes_nothing_before_all_may_write(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert main(["compare", str(TAKE), "-o", str(out), *CLASSICAL]) == 0
+    assert capsys.readouterr().err.count("assumed constant tempo 112 BPM") == 1
+    plans = [json.loads((out / engine / "edits.json").read_text()) for engine in Engine]
+    assert plans[0]["tempo_map"] == plans[1]["tempo_map"]
+    for name in ("before_after.png", "neural/edits.json"):
+        (out / name).unlink()
+    left = sorted(out.rglob("*"))
+    assert main(["compare", str(TAKE), "-o", str(out)]) == 2
+    assert "--force" in capsys.readouterr().err
+    assert sorted(out.rglob("*")) == left
 
 
 def test_demo_writes_stems_figures_and_a_picture(
@@ -84,9 +153,12 @@ def test_demo_writes_stems_figures_and_a_picture(
     assert main(["demo"]) == 0
     assert main(["demo"]) == 2  # nothing is overwritten unasked
     assert main(["demo", "--force"]) == 0
-    assert "onset-quantise" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert printed.splitlines()[0].split() == ["untouched", "onset-quantise", "neural"]
+    assert f"listen to the stems in {Path('beatnet-demo', 'neural')}" in printed
     assert (tmp_path / "beatnet-demo" / "before_after.png").exists()
-    assert (tmp_path / "beatnet-demo" / "onset-quantise" / "snare_top.flac").exists()
+    for engine in Engine:
+        assert (tmp_path / "beatnet-demo" / engine / "snare_top.flac").exists()
 
 
 @pytest.mark.parametrize(
@@ -105,6 +177,11 @@ def test_demo_writes_stems_figures_and_a_picture(
         (["align", "TAKE", "-o", "TAKE", *TEMPO], "-o"),
         (["align", "TAKE", "-o", "out", "--grid", "1/7"], "1/7"),
         (["align", "TAKE", "-o", "out", "--grid", "1/8T", "--swing", "60"], "swing"),
+        (["align", "TAKE", "-o", "out", "--engine", "magic"], "magic"),
+        (["detect", "TAKE", "--engine", "magic"], "neural"),
+        (["compare", "TAKE", "--engine", "magic"], "onset-quantise"),
+        (["detect", "TAKE", "--merge-window", "20"], "merge window"),
+        (["detect", "TAKE", "--sensitivity", "150"], "sensitivity"),
         (["align", "TAKE", "-o", "out", "--bars", "five"], "--bars"),
         (["align", "TAKE", "-o", "out", "--bars", "9-2"], "9-2"),
         (["align", "TAKE", "-o", "out", "--bars", "9-"], "--bars"),
@@ -173,9 +250,12 @@ def test_stems_may_be_named_where_channels_are_meant(tmp_path: Path) -> None:
     assert (channels / "overheads.flac").read_bytes() == (stem / "overheads.flac").read_bytes()
 
 
-def test_silence_has_no_hits_and_that_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("engine", Engine)
+def test_silence_has_no_hits_and_that_is_said(
+    engine: Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     sf.write(tmp_path / "silent.wav", np.zeros(44_100), 44_100)
-    assert main(["detect", str(tmp_path / "silent.wav"), "--json"]) == 0
+    assert main(["detect", str(tmp_path / "silent.wav"), "--json", "--engine", engine]) == 0
     printed = capsys.readouterr()
     assert json.loads(printed.out) == {"hits": []}
     assert "no hits" in printed.err
@@ -211,6 +291,7 @@ def test_a_killed_run_leaves_no_final_name_and_can_be_repeated(tmp_path: Path, h
     for name in ("kick", "snare", "oh"):
         sf.write(tmp_path / "take" / f"{name}.wav", clicks + rng.standard_normal(len(clicks)) * 1e-4, 44_100, "PCM_24")
     command = [sys.executable, "-m", "beatnet_align", "align", "take", "-o", "out", "--bpm", "120", "--first-beat", "0"]
+    command += CLASSICAL  # what is written matters here, and clicks are no drums to a network
     process = subprocess.Popen(command, cwd=tmp_path)
     deadline = time.perf_counter() + 60
     while not list(tmp_path.glob("out/.*.partial")) and process.poll() is None and time.perf_counter() < deadline:

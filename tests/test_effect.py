@@ -7,43 +7,70 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beatnet_align.audio_files import load
+from beatnet_align.cut_list import validate
 from beatnet_align.demo import demo_folder
 from beatnet_align.edit_plan import EditPlan
 from beatnet_align.effect import BeatDetective, align, render_edits
+from beatnet_align.engines import DEFAULT_ENGINE, Engine
 from beatnet_align.errors import InputError
 from beatnet_align.metrics import evaluate, reference_hits_from_truth
-from beatnet_align.plan_json import load_plan, plan_to_json
+from beatnet_align.plan_json import load_plan, plan_from_json, plan_to_json
 from beatnet_align.splice import render_whole
 from beatnet_align.take import Take, take_from_array
 from beatnet_align.tempo_map import TempoMap
 from beatnet_align.tempo_source import TempoRequest
 
 TAKE = demo_folder() / "take"
+CLASSICAL = BeatDetective(engine=Engine.ONSET_QUANTISE)
+"""Where a figure is expected to the hit: it does not change with the weights."""
 
 
 def names(take: Take) -> list[str]:
     return [channel.name for channel in take.channels]
 
 
+@pytest.fixture(scope="module", params=Engine)
+def engine(request: pytest.FixtureRequest) -> Engine:
+    return Engine(request.param)
+
+
 @pytest.fixture(scope="module")
-def aligned(tmp_path_factory: pytest.TempPathFactory, demo_tempo: TempoRequest) -> Path:
+def aligned(tmp_path_factory: pytest.TempPathFactory, demo_tempo: TempoRequest, engine: Engine) -> Path:
+    """What each engine makes of the demo take, one after the other."""
     out = tmp_path_factory.mktemp("aligned") / "out"
-    align(TAKE, out, tempo=demo_tempo)
+    align(TAKE, out, BeatDetective(engine=engine), demo_tempo)
     return out
 
 
-def test_the_demo_take_is_aligned(aligned: Path, demo_take: Take) -> None:
+def test_the_demo_take_is_aligned(aligned: Path, engine: Engine, demo_take: Take) -> None:
     truth = reference_hits_from_truth(demo_folder())
     figures = evaluate(demo_take, load(aligned), load(demo_folder() / "target"), truth)
     untouched = evaluate(demo_take, demo_take, load(demo_folder() / "target"), truth)
     assert untouched["main_timing_within_2_ms"] < 0.2
-    assert figures["main_timing_within_2_ms"] > 0.8
+    assert figures["main_timing_within_2_ms"] > (0.8 if engine is Engine.ONSET_QUANTISE else 0.6)
     assert figures["phase_locked"] > 0.98
     assert figures["spectral_distance_db"] < untouched["spectral_distance_db"]
+
+
+def test_the_plan_says_who_made_it_and_keeps_its_invariants(aligned: Path, engine: Engine, demo_take: Take) -> None:
+    plan = load_plan(aligned / "edits.json")
+    assert plan.engine == engine
+    assert plan.moves
+    validate(plan, demo_take)
+    assert plan_from_json(plan_to_json(plan)) == plan
+
+
+def test_an_engine_may_be_named_by_its_string(demo_take: Take, demo_tempo: TempoRequest, demo_plan: EditPlan) -> None:
+    named = BeatDetective(engine="onset-quantise")  # type: ignore[arg-type] # callers without a type checker
+    assert named.plan(demo_take, demo_tempo) == demo_plan
+
+
+def test_the_default_engine_is_the_one_that_ships(demo_take: Take, demo_tempo: TempoRequest) -> None:
+    assert BeatDetective().plan(demo_take, demo_tempo).engine == DEFAULT_ENGINE == "neural"
 
 
 def test_outputs_keep_names_formats_and_lengths(aligned: Path) -> None:
@@ -66,27 +93,49 @@ def test_rendering_the_plan_gives_what_align_wrote(aligned: Path, tmp_path: Path
         assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
 
 
-def test_python_and_files_agree(aligned: Path, demo_take: Take, demo_tempo: TempoRequest) -> None:
+def test_python_and_files_agree(aligned: Path, engine: Engine, demo_take: Take, demo_tempo: TempoRequest) -> None:
     assert demo_tempo.bpm is not None
     audio = demo_take.read(0, demo_take.samples)
-    out, plan = BeatDetective()(
+    out, plan = BeatDetective(engine=engine)(
         audio, demo_take.sample_rate, demo_tempo.bpm, demo_tempo.first_beat_seconds, names(demo_take)
     )
     assert plan.moves == load_plan(aligned / "edits.json").moves
     np.testing.assert_allclose(out, load(aligned).read(0, demo_take.samples), atol=2**-15)
 
 
-def test_strength_zero_is_the_input_bit_for_bit(tmp_path: Path, demo_tempo: TempoRequest) -> None:
-    align(TAKE, tmp_path / "out", BeatDetective(strength=0.0), demo_tempo)
+def test_strength_zero_is_the_input_bit_for_bit(tmp_path: Path, demo_tempo: TempoRequest, engine: Engine) -> None:
+    align(TAKE, tmp_path / "out", BeatDetective(engine=engine, strength=0.0), demo_tempo)
     for path in TAKE.iterdir():
         np.testing.assert_array_equal(sf.read(tmp_path / "out" / path.name)[0], sf.read(path)[0])
+
+
+@settings(max_examples=15)
+@given(
+    start_seconds=st.floats(0.0, 6.0),
+    seconds=st.floats(0.05, 3.0),
+    rows=st.sets(st.integers(0, 5), min_size=1),
+    strength=st.sampled_from([0.0, 0.5, 1.0]),
+)
+def test_any_stretch_of_any_channels_can_be_aligned(
+    demo_take: Take, engine: Engine, start_seconds: float, seconds: float, rows: set[int], strength: float
+) -> None:
+    rate = demo_take.sample_rate
+    start = round(start_seconds * rate)
+    audio = demo_take.read(start, start + round(seconds * rate))[sorted(rows)]
+    named = [names(demo_take)[row] for row in sorted(rows)]
+    effect = BeatDetective(engine=engine, strength=strength)
+    out, plan = effect(audio, rate, TempoMap.constant(112.0, -start_seconds), channel_names=named)
+    validate(plan, take_from_array(audio, rate, named))
+    assert out.shape == audio.shape
+    if strength == 0.0:
+        np.testing.assert_array_equal(out, audio)
 
 
 @given(power=st.integers(-6, 3))
 def test_louder_input_gives_louder_output(demo_take: Take, demo_tempo: TempoRequest, power: int) -> None:
     scale = np.float32(2.0**power)
     audio = demo_take.read(0, 3 * demo_take.sample_rate)
-    effect, tempo = BeatDetective(), TempoMap.constant(112.0, 0.5)
+    effect, tempo = CLASSICAL, TempoMap.constant(112.0, 0.5)
     plain, plan = effect(audio, demo_take.sample_rate, tempo, channel_names=names(demo_take))
     scaled, scaled_plan = effect(audio * scale, demo_take.sample_rate, tempo, channel_names=names(demo_take))
     assert scaled_plan.moves == plan.moves
@@ -94,13 +143,13 @@ def test_louder_input_gives_louder_output(demo_take: Take, demo_tempo: TempoRequ
 
 
 def test_strength_goes_part_of_the_way(demo_take: Take, demo_tempo: TempoRequest, demo_plan: EditPlan) -> None:
-    half = BeatDetective(strength=0.5).plan(demo_take, demo_tempo)
+    half = replace(CLASSICAL, strength=0.5).plan(demo_take, demo_tempo)
     for move, whole in zip(half.moves, demo_plan.moves, strict=True):
         assert abs(2 * move.shift_samples - whole.shift_samples) <= 2
 
 
-def test_bars_outside_the_range_stay_bit_for_bit(demo_take: Take, demo_tempo: TempoRequest) -> None:
-    plan = BeatDetective(bars=(2, 2)).plan(demo_take, demo_tempo)
+def test_bars_outside_the_range_stay_bit_for_bit(demo_take: Take, demo_tempo: TempoRequest, engine: Engine) -> None:
+    plan = BeatDetective(engine=engine, bars=(2, 2)).plan(demo_take, demo_tempo)
     out = render_whole(demo_take, plan)
     bar_samples = round(4 * 60 / 112 * demo_take.sample_rate)
     second_bar = round(0.5 * demo_take.sample_rate) + bar_samples
@@ -110,24 +159,27 @@ def test_bars_outside_the_range_stay_bit_for_bit(demo_take: Take, demo_tempo: Te
     assert (out[:, second_bar:] != source[:, second_bar:]).any()
 
 
-def test_silence_in_memory_comes_back_with_an_empty_plan() -> None:
-    audio = np.zeros((2, 4410), np.float32)
-    out, plan = BeatDetective()(audio, 44_100, 120.0, 0.0)
+@pytest.mark.parametrize(("channels", "samples"), [(1, 1), (2, 4410), (12, 44_100)])
+def test_silence_in_memory_comes_back_with_an_empty_plan(engine: Engine, channels: int, samples: int) -> None:
+    audio = np.zeros((channels, samples), np.float32)
+    out, plan = BeatDetective(engine=engine)(audio, 44_100, 120.0, 0.0)
     np.testing.assert_array_equal(out, audio)
     assert plan.moves == ()
     assert plan.notes == ("no hits were found",)
+    assert plan.engine == engine
 
 
-def test_silence_on_disk_is_an_error(tmp_path: Path) -> None:
+def test_silence_on_disk_is_an_error(tmp_path: Path, engine: Engine) -> None:
     sf.write(tmp_path / "silence.wav", np.zeros(44_100), 44_100)
     with pytest.raises(InputError, match="silent"):
-        align(tmp_path / "silence.wav", tmp_path / "out")
+        align(tmp_path / "silence.wav", tmp_path / "out", BeatDetective(engine=engine))
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
+        {"engine": "neuronal"},
         {"grid": "1/7"},
         {"swing": 0.9},
         {"strength": 1.5},
@@ -200,7 +252,8 @@ def test_other_rates_and_a_mono_take(rate: int, tmp_path: Path) -> None:
         at = round((0.5 + beat * 0.5 + rng.normal(0, 0.02)) * rate)
         audio[at : at + len(strike)] += strike
     sf.write(tmp_path / "mono.wav", audio, rate, subtype="FLOAT")
-    result = align(tmp_path / "mono.wav", tmp_path / "out", tempo=TempoRequest(bpm=120, first_beat_seconds=0.5))
+    tempo = TempoRequest(bpm=120, first_beat_seconds=0.5)
+    result = align(tmp_path / "mono.wav", tmp_path / "out", CLASSICAL, tempo)
     assert len(result.plan.moves) == 8
     grid = (np.array([move.destination_samples for move in result.plan.moves]) / rate - 0.5) / 0.125
     np.testing.assert_allclose(grid, np.round(grid), atol=1e-3)

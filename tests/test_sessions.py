@@ -17,7 +17,7 @@ def test_the_demo_take_is_a_session() -> None:
     (session,) = find_sessions(demo_folder())
     figures = measure(session)
     averaged = mean_figures([figures.rows, figures.rows])
-    assert averaged.keys() == {"untouched", "onset-quantise"}
+    assert averaged.keys() == {"untouched", "onset-quantise", "neural"}
     for engine, row in figures.rows.items():
         for figure, value in row.items():
             assert math.isclose(averaged[engine][figure], value)

@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from beatnet_align import engines
 from beatnet_align.collection import find_hits
 from beatnet_align.demo import demo_folder
+from beatnet_align.engines import Engine
 from beatnet_align.errors import InputError
+from beatnet_align.groove import GrooveTemplate
 from beatnet_align.groove_source import read_groove
 from beatnet_align.take import Take, take_from_array
 from beatnet_align.tempo_map import TempoMap
@@ -107,7 +110,18 @@ def test_a_groove_is_measured_on_one_kind_of_lines() -> None:
 
 def test_a_groove_can_come_from_a_take() -> None:
     tempo = TempoRequest(bpm=112.0, first_beat_seconds=0.5)
-    target = read_groove(demo_folder() / "target", "1/8", tempo)
+    target = read_groove(demo_folder() / "target", "1/8", tempo, Engine.ONSET_QUANTISE)
     assert max(map(abs, target.offsets_beats)) < 0.02
-    played = read_groove(demo_folder() / "take", "1/8", tempo)
+    played = read_groove(demo_folder() / "take", "1/8", tempo, Engine.ONSET_QUANTISE)
     assert max(map(abs, played.offsets_beats)) > 0.02
+
+
+@pytest.mark.parametrize("engine", Engine)
+def test_a_groove_is_heard_by_the_engine_that_was_asked_for(engine: Engine, demo_take: Take) -> None:
+    tempo = TempoRequest(bpm=112.0, first_beat_seconds=0.5)
+    read = read_groove(demo_folder() / "take", "1/8", tempo, engine)
+    hits = engines.find_hits(demo_take, engine)
+    beats = TempoMap.constant(112.0, 0.5).to_beats(
+        np.array([hit.onset_samples for hit in hits]) / demo_take.sample_rate
+    )
+    assert read == GrooveTemplate.extract(beats, "1/8", 4.0, np.array([hit.velocity for hit in hits]), name="take")
