@@ -102,6 +102,18 @@ def read_manifest(folder: Path) -> Iterator[dict[str, Any]]:
         raise InputError(f"{folder} is no finished dataset: cannot read {path.name} ({error.strerror})") from error
 
 
+def read_pairs(folder: Path) -> Iterator[dict[str, Any]]:
+    """The entries of a finished dataset that has targets.
+
+    Raises:
+        InputError: As for :func:`read_manifest`, or the dataset holds takes alone.
+    """
+    for entry in read_manifest(folder):
+        if "target" not in entry:
+            raise InputError(f"{folder} holds takes without targets; set targets: true and make it again")
+        yield entry
+
+
 def _claim(folder: Path, config: DatasetConfig, suffix: str) -> None:
     """Write the configuration into a new folder, or check that an old one was made of the same."""
     wanted = json.dumps({"suffix": suffix, **asdict(config)}, indent=1, default=str) + "\n"

@@ -31,7 +31,7 @@ from beatnet_align.tempo_map import TempoMap
 from beatnet_align.tempo_source import TempoRequest
 from beatnet_align.units import seconds_to_samples
 from datagen.config import Split
-from datagen.dataset import read_manifest
+from datagen.dataset import read_pairs
 
 PERFECT = "perfect knowledge, spliced"
 
@@ -117,7 +117,7 @@ def _like(take: Take, audio: Audio) -> Take:
 
 
 def _chosen(folder: Path, split: str, examples: int) -> Iterator[Mapping[str, Any]]:
-    entries = [entry for entry in read_manifest(folder) if entry["split"] == split]
+    entries = [entry for entry in read_pairs(folder) if entry["split"] == split]
     yield from entries[:examples]
 
 

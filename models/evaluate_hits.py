@@ -21,7 +21,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -64,10 +64,12 @@ class DetectorOptions:
     Attributes:
         settings: As in the effect.
         weights: Another HitNet than the shipped one.
+        refine: Whether the refiner times HitNet's hits.
     """
 
     settings: OnsetSettings
     weights: Path | None = None
+    refine: bool = True
 
 
 def hitnet(options: DetectorOptions) -> Detector:
@@ -82,7 +84,12 @@ def hitnet(options: DetectorOptions) -> Detector:
         model = shipped_hitnet() if options.weights is None else HitNetModel(options.weights.read_bytes())
     except OSError as error:
         raise InputError(f"cannot read HitNet's weights: {error}; export some, or leave hitnet out") from error
-    return lambda take: _estimates(take, find_hits(take, options.settings, model=model))
+    return lambda take: _estimates(take, find_hits(take, options.settings, model=model, refine=options.refine))
+
+
+def hitnet_unrefined(options: DetectorOptions) -> Detector:
+    """The network with its own timing."""
+    return hitnet(replace(options, refine=False))
 
 
 def classical(options: DetectorOptions) -> Detector:
@@ -96,6 +103,7 @@ def _onsets_alone(find: Callable[[Take], FloatArray], _options: DetectorOptions)
 
 DETECTORS: Mapping[str, Callable[[DetectorOptions], Detector]] = {
     "hitnet": hitnet,
+    "hitnet_unrefined": hitnet_unrefined,
     "classical": classical,
     "superflux": partial(_onsets_alone, reference_detectors.superflux),
     "superflux_open": partial(
@@ -190,7 +198,14 @@ def _parser() -> argparse.ArgumentParser:
         help=f"any of {', '.join(Condition)} (all of them)",
     )
     add("--sensitivity", type=float, default=50.0, metavar="%", help="of hitnet and classical, 0 to 100 (%(default)g)")
-    add("--weights", type=Path, metavar="FILE", help="another HitNet than the shipped one, as ONNX")
+    add(
+        "--weights",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="further HitNets as ONNX, each a detector of its own that is called after its file",
+    )
     add("--json", type=Path, metavar="FILE", help="write all figures there")
     add("--picture", type=Path, metavar="FILE.png", help="draw confidence against truth, first condition")
     return parser
@@ -221,8 +236,9 @@ def _run(chosen: argparse.Namespace) -> None:
         raise InputError("--picture needs hits that are known exactly: give --sessions or --dataset")
     materials = _materials(chosen)
     recordings = [] if chosen.recordings is None else takes.recordings(chosen.recordings, chosen.limit)
-    options = DetectorOptions(OnsetSettings(sensitivity=chosen.sensitivity / 100.0), chosen.weights)
+    options = DetectorOptions(OnsetSettings(sensitivity=chosen.sensitivity / 100.0))
     detectors = {name: DETECTORS[name](options) for name in chosen.detectors}
+    detectors |= {path.stem: hitnet(replace(options, weights=path)) for path in chosen.weights}
     figures: dict[str, Rows] = {}
     for material, loaders in materials.items():
         with tqdm(total=len(loaders), desc=material, unit=" takes", disable=None) as bar:

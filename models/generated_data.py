@@ -17,7 +17,7 @@ from beatnet_align.roles import Role
 from beatnet_align.tempo_map import TempoMap
 from datagen.conditioning import positional_encodings
 from datagen.config import DatasetConfig, Split
-from datagen.dataset import read_manifest
+from datagen.dataset import read_pairs
 from datagen.example import ExampleMaker
 
 Float32Array = npt.NDArray[np.float32]
@@ -129,7 +129,7 @@ class RenderedPairs(Dataset[Pair]):
 
     def __init__(self, folder: Path, split: Split) -> None:
         self.folder = folder
-        self.entries = [entry for entry in read_manifest(folder) if entry["split"] == split.value]
+        self.entries = [entry for entry in read_pairs(folder) if entry["split"] == split.value]
         if not self.entries:
             raise InputError(f"{folder} holds no examples for {split}")
 

@@ -4,11 +4,11 @@ Everything is [batch or batch × channels, width, frames]; frames keep their num
 take at once, so a network trained on seconds runs on blocks of any length.
 """
 
-import math
 from collections.abc import Sequence
 
 import torch
 from torch import nn
+from torch.nn.functional import scaled_dot_product_attention
 from typing_extensions import override
 
 
@@ -74,7 +74,7 @@ class DilatedConvolutions(nn.Module):
 
 
 class NearbyAttention(nn.Module):
-    """A small transformer encoder over frames: attention within a reach, with a learned bias for each distance.
+    """A small transformer encoder over frames: attention within a reach, fainter with distance.
 
     Args:
         width: Of input and output.
@@ -88,39 +88,43 @@ class NearbyAttention(nn.Module):
         self, width: int = 96, layers: int = 4, heads: int = 4, reach_frames: int = 64, dropout: float = 0.05
     ) -> None:
         super().__init__()
-        self.width = width
-        self.blocks = nn.ModuleList(_AttentionBlock(width, heads, reach_frames, dropout) for _ in range(layers))
+        self.width, self.heads, self.reach_frames = width, heads, reach_frames
+        self.blocks = nn.ModuleList(_AttentionBlock(width, heads, dropout) for _ in range(layers))
 
     @override
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        bias = self._distance_bias(x)
         for block in self.blocks:
-            x = block(x)
+            x = block(x, bias)
         return x
+
+    def _distance_bias(self, x: torch.Tensor) -> torch.Tensor:
+        """Linear in the distance, with another slope a head (ALiBi, Press et al. 2022): [heads, frames, frames]."""
+        place = torch.arange(x.shape[-1], device=x.device)
+        distance = (place[None, :] - place[:, None]).abs()
+        slopes = 2.0 ** -torch.arange(1, self.heads + 1, device=x.device)
+        bias = -slopes[:, None, None] * distance.to(x.dtype)
+        return bias.masked_fill(distance > self.reach_frames, float("-inf"))
 
 
 class _AttentionBlock(nn.Module):
-    def __init__(self, width: int, heads: int, reach_frames: int, dropout: float) -> None:
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
-        self.heads, self.reach = heads, reach_frames
+        self.heads = heads
         self.norm, self.after = FrameNorm(width), FrameNorm(width)
         self.project = nn.Conv1d(width, 3 * width, 3, padding=1)
         self.out = nn.Conv1d(width, width, 1)
-        self.distance_bias = nn.Parameter(torch.zeros(heads, 2 * reach_frames + 1))
         self.feed = nn.Sequential(
             nn.Conv1d(width, 2 * width, 1), nn.PReLU(2 * width), nn.Dropout(dropout), nn.Conv1d(2 * width, width, 1)
         )
 
     @override
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
         batch, width, frames = x.shape
-        query, key, value = self.project(self.norm(x)).reshape(batch, 3, self.heads, -1, frames).unbind(1)
-        scores = query.transpose(-1, -2) @ key / math.sqrt(width / self.heads)
-        place = torch.arange(frames, device=x.device)
-        distance = place[None, :] - place[:, None]
-        bias = self.distance_bias[:, distance.clamp(-self.reach, self.reach) + self.reach]
-        scores = (scores + bias).masked_fill(distance.abs() > self.reach, float("-inf"))
-        mixed = (value @ scores.softmax(dim=-1).transpose(-1, -2)).reshape(batch, width, frames)
-        x = x + self.out(mixed)
+        rows = self.project(self.norm(x)).reshape(batch, 3, self.heads, -1, frames).transpose(-1, -2)
+        query, key, value = rows.unbind(1)
+        mixed = scaled_dot_product_attention(query, key, value, attn_mask=bias[None].to(query.dtype))
+        x = x + self.out(mixed.transpose(-1, -2).reshape(batch, width, frames))
         out: torch.Tensor = x + self.feed(self.after(x))
         return out
 

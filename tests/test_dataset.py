@@ -14,7 +14,7 @@ from beatnet_align.errors import InputError
 from beatnet_align.hits import Piece
 from datagen.__main__ import main
 from datagen.config import DatasetConfig, Sources, Split, TimingPreset, read_config
-from datagen.dataset import read_manifest, write_dataset
+from datagen.dataset import read_manifest, read_pairs, write_dataset
 from datagen.example import Example, ExampleMaker
 from datagen.kits.synth_kit import onset_in_strike
 from datagen.oracle import measure
@@ -112,6 +112,16 @@ def test_the_manifest_names_files_that_fit(dataset: Path) -> None:
     card = (dataset / "README.md").read_text()
     assert "CC0-1.0" in card
     assert str(sum(len(entry["hits"]) for entry in entries)) in card
+
+
+def test_takes_are_the_same_without_targets(dataset: Path, tmp_path: Path) -> None:
+    alone = replace(TINY, targets=False)
+    write_dataset(alone, tmp_path / "alone", workers=1)
+    for entry in read_manifest(tmp_path / "alone"):
+        assert "target" not in entry
+        assert (tmp_path / "alone" / entry["take"]).read_bytes() == (dataset / entry["take"]).read_bytes()
+    with pytest.raises(InputError, match="without targets"):
+        list(read_pairs(tmp_path / "alone"))
 
 
 def test_no_take_begins_with_digital_silence(dataset: Path) -> None:
