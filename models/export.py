@@ -19,6 +19,7 @@ from beatnet_align.hit_decoding import Thresholds, decode
 from beatnet_align.hit_features import FEATURES
 from beatnet_align.hit_outputs import GROUP_OF_PIECE, PIECES
 from beatnet_align.hitnet import CHANNELS_NAME, DECODING_NAME, FEATURES_NAME, ROLES_NAME, TAKE_NAME, Decoding
+from beatnet_align.hits import Piece
 from datagen.config import Split
 from models.hit_pool import HitPool
 from models.hitnet import HitNet
@@ -69,6 +70,19 @@ class ValidationOutputs:
         found = without_ignored(take_onsets(self.take, thresholds), self.weight)
         return f_measure(merged(self.onsets_seconds), merged(found), TOLERANCE_SECONDS)
 
+    @property
+    def groups(self) -> npt.NDArray[np.int64]:
+        """[hits], index of each one's piece group."""
+        return np.array([GROUP_OF_PIECE[PIECES[piece]] for piece in self.pieces], np.int64)
+
+    def group_counts(self, thresholds: Thresholds) -> npt.NDArray[np.int64]:
+        """How many hits of the right group were found, how many were found, and how many there are."""
+        found = [hit for hit in decode(self.take, self.channels, thresholds) if hit.piece is not Piece.UNKNOWN]
+        onsets, groups = np.array([hit.onset_frames for hit in found]), np.array([hit.group for hit in found])
+        near = np.abs(onsets[:, None] - self.onset_frames) < TOLERANCE_FRAMES if found else np.zeros((0, 1), bool)
+        right = near & (groups[:, None] == self.groups) if found else near
+        return np.array([right.any(axis=1).sum(), len(found), len(self.pieces)])
+
 
 def export_hitnet(net: HitNet, decoding: Decoding, path: Path) -> None:
     """Write the network as ONNX, channels and frames dynamic, with its decoding.
@@ -114,14 +128,20 @@ def fit_decoding(outputs: list[ValidationOutputs]) -> Decoding:
     best = max((Thresholds(hit=tried, hit_after=tried) for tried in TRIED_THRESHOLDS), key=mean_f)
     stricter = [replace(best, hit_after=tried) for tried in TRIED_THRESHOLDS if tried >= best.hit]
     best = max(stricter, key=mean_f)
+    best = max((replace(best, group=tried) for tried in TRIED_THRESHOLDS), key=lambda tried: _group_f(outputs, tried))
     hit_pairs, group_pairs = [], []
     for one in outputs:
-        groups = np.array([GROUP_OF_PIECE[PIECES[piece]] for piece in one.pieces])
         for hit in decode(one.take, one.channels, OPEN):
             near = np.abs(one.onset_frames - hit.onset_frames) < TOLERANCE_FRAMES
             hit_pairs.append((hit.hit_logit, bool(near.any())))
-            group_pairs.append((hit.group_logit, bool((near & (groups == hit.group)).any())))
+            group_pairs.append((hit.group_logit, bool((near & (one.groups == hit.group)).any())))
     return Decoding(best, platt(hit_pairs), platt(group_pairs))
+
+
+def _group_f(outputs: list[ValidationOutputs], thresholds: Thresholds) -> float:
+    """F-measure of hits with their piece groups, all takes together."""
+    right, found, true = np.sum([one.group_counts(thresholds) for one in outputs], axis=0)
+    return float(2.0 * right / max(found + true, 1))
 
 
 def platt(pairs: list[tuple[float, bool]]) -> tuple[float, float]:

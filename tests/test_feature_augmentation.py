@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beatnet_align.hit_features import FEATURES, normalised, reference_db
+from beatnet_align.hit_features import FEATURES, LEVEL_FEATURES, normalised, reference_db
 from beatnet_align.roles import Role
 from models.feature_augmentation import (
+    BLOCK_SECONDS,
     NO_AUGMENTATION,
     ROLES,
     FeatureAugmentation,
@@ -71,11 +72,30 @@ def test_another_draw_gives_other_features() -> None:
 @settings(max_examples=20)
 def test_bleed_only_adds(channels: int, seed: int) -> None:
     features_db = some_features(channels, seed)
-    changed = augment(drawing(seed), features_db, replace(NO_AUGMENTATION, bleed_probability=1.0))
+    at_once = replace(NO_AUGMENTATION, bleed_probability=1.0, bleed_delay_seconds=(0.0, 0.0))
+    changed = augment(drawing(seed), features_db, at_once)
     assert (changed >= features_db - 1e-3).all()
     assert (changed > features_db + 0.1).any()
-    loudest_bleed_db = features_db.max(axis=0) - 9.0 + 10.0 * np.log10(channels)
+    loudest_bleed_db = features_db.max(axis=0) + at_once.bleed_db[1] + 10.0 * np.log10(channels)
     assert (changed <= np.maximum(features_db, loudest_bleed_db) + 3.02).all()
+
+
+@given(blocks=st.integers(1, 2 * LEVEL_FEATURES))
+def test_bleed_arrives_so_many_blocks_later(blocks: int) -> None:
+    """An impulse in one channel is heard in the other one, later and only there."""
+    features_db = np.full((2, 12, FEATURES), -120.0, np.float32)
+    features_db[0, 4, 0] = 0.0
+    delay_seconds = blocks * BLOCK_SECONDS
+    chances = replace(
+        NO_AUGMENTATION,
+        bleed_probability=1.0,
+        bleed_db=(-6.0, -6.0),
+        bleed_delay_seconds=(delay_seconds, delay_seconds),
+    )
+    heard = augment(drawing(0), features_db, chances)[1, :, :LEVEL_FEATURES].ravel()
+    assert int(np.argmax(heard)) == 4 * LEVEL_FEATURES + blocks
+    assert heard.max() == pytest.approx(-6.0, abs=0.01)
+    assert (np.sort(heard)[:-1] < -100.0).all()
 
 
 @given(channels=st.integers(1, 6), seed=seeds)
