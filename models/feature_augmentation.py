@@ -9,12 +9,25 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from beatnet_align.hit_features import BLOCK_SAMPLES, FEATURE_RATE_HZ, FEATURES, LEVEL_FEATURES, reference_db
+from beatnet_align.hit_features import (
+    BLOCK_SAMPLES,
+    FEATURE_RATE_HZ,
+    FEATURES,
+    LEVEL_FEATURES,
+    MEL_WINDOWS,
+    reference_db,
+)
 from beatnet_align.roles import Role
 
 Float32Array = npt.NDArray[np.float32]
 
 _LEVELS = 3 * LEVEL_FEATURES
+_FIRST_BANDS = MEL_WINDOWS[0][1]
+_MEL_COLUMNS = ((_LEVELS, _FIRST_BANDS), (_LEVELS + _FIRST_BANDS, MEL_WINDOWS[1][1]))
+_PLACES, _SINES = 5, 3
+_LEVEL_PLACES = (0.5, 2.5, 4.0)
+"""Of the places in the spectrum, from low to high, those that rule the signal's level and that of its differences."""
+
 BLOCK_SECONDS = BLOCK_SAMPLES / FEATURE_RATE_HZ
 
 
@@ -31,6 +44,8 @@ class FeatureAugmentation:
         drop_probability: Of each channel.
         noise_probability, noise_db: Against a channel's reference level.
         equaliser_probability, equaliser_db: Largest change of a band.
+        ripple_probability, ripple_db, ripple_hz: Slow swells, each band by itself, as of snare wires that rattle on a
+            kick or of an open hat: standard deviation and rate. What only swells is no hit.
         level_db: Largest error of the reference level.
         role_probability: That a channel's role is known.
     """
@@ -45,6 +60,9 @@ class FeatureAugmentation:
     noise_db: tuple[float, float] = (-75.0, -38.0)
     equaliser_probability: float = 0.5
     equaliser_db: float = 8.0
+    ripple_probability: float = 0.5
+    ripple_db: tuple[float, float] = (0.5, 6.0)
+    ripple_hz: tuple[float, float] = (3.0, 25.0)
     level_db: float = 6.0
     role_probability: float = 0.6
 
@@ -56,6 +74,7 @@ NO_AUGMENTATION = FeatureAugmentation(
     drop_probability=0.0,
     noise_probability=0.0,
     equaliser_probability=0.0,
+    ripple_probability=0.0,
     level_db=0.0,
     role_probability=1.0,
 )
@@ -101,6 +120,8 @@ def augment(rng: np.random.Generator, features_db: Float32Array, chances: Featur
         changed = _with_bleed(rng, changed, chances)
     if rng.random() < chances.equaliser_probability:
         changed = changed + _curves(rng, len(changed), chances.equaliser_db)
+    if rng.random() < chances.ripple_probability:
+        changed = changed + _ripple(rng, len(changed), changed.shape[1], chances)
     if rng.random() < chances.noise_probability:
         changed = _with_noise(rng, changed, chances.noise_db)
     return changed
@@ -153,13 +174,37 @@ def _levels_db(power: Float32Array) -> Float32Array:
 
 def _curves(rng: np.random.Generator, channels: int, most_db: float) -> Float32Array:
     """A smooth curve over the bands for each channel; the levels of the signal and its differences follow roughly."""
-    points = rng.uniform(-most_db, most_db, size=(channels, 5))
+    points = rng.uniform(-most_db, most_db, size=(channels, _PLACES))
     curves = np.empty((channels, 1, FEATURES), np.float32)
     for row, at in zip(curves[:, 0], points, strict=True):
-        row[:_LEVELS] = np.repeat(np.interp([0.5, 2.5, 4.0], np.arange(5), at), LEVEL_FEATURES)
-        for start, bands in ((_LEVELS, 16), (_LEVELS + 16, FEATURES - _LEVELS - 16)):
-            row[start : start + bands] = np.interp(np.linspace(0.0, 4.0, bands), np.arange(5), at)
+        row[:_LEVELS] = np.repeat(np.interp(_LEVEL_PLACES, np.arange(_PLACES), at), LEVEL_FEATURES)
+        for start, bands in _MEL_COLUMNS:
+            row[start : start + bands] = np.interp(np.linspace(0.0, _PLACES - 1.0, bands), np.arange(_PLACES), at)
     return curves
+
+
+def _ripple(rng: np.random.Generator, channels: int, frames: int, chances: FeatureAugmentation) -> Float32Array:
+    """Levels that swell and fade, a sum of some slow sines at each of five places of the spectrum, in decibels.
+
+    Half of it is common to all channels, as what one instrument does is.
+    """
+    shape = (channels + 1, _PLACES, _SINES, 1)
+    rates_hz, phases = rng.uniform(*chances.ripple_hz, size=shape), rng.uniform(0.0, 2.0 * np.pi, size=shape)
+    depths_db = rng.uniform(*chances.ripple_db, size=(channels + 1, _PLACES, 1)) / np.sqrt(_SINES)
+    seconds = (np.arange(frames * LEVEL_FEATURES) + 0.5) * BLOCK_SECONDS
+    swells = depths_db * np.sin(2.0 * np.pi * rates_hz * seconds + phases).sum(axis=2)
+    swells = (swells[1:] + swells[:1]).astype(np.float32)  # [channels, places, blocks]
+    ripple = np.empty((channels, frames, FEATURES), np.float32)
+    for row, place in enumerate(_LEVEL_PLACES):
+        low = int(place)
+        blend = (1.0 - (place - low)) * swells[:, low] + (place - low) * swells[:, min(low + 1, _PLACES - 1)]
+        ripple[:, :, row * LEVEL_FEATURES : (row + 1) * LEVEL_FEATURES] = blend.reshape(channels, frames, -1)
+    of_frames = swells.reshape(channels, _PLACES, frames, LEVEL_FEATURES).mean(axis=3)
+    for start, bands in _MEL_COLUMNS:
+        places = np.linspace(0.0, _PLACES - 1.0, bands)
+        near = np.maximum(0.0, 1.0 - np.abs(places - np.arange(_PLACES)[:, None])).astype(np.float32)
+        ripple[:, :, start : start + bands] = np.einsum("cpf,pb->cfb", of_frames, near)
+    return ripple
 
 
 def _with_noise(rng: np.random.Generator, features_db: Float32Array, noise_db: tuple[float, float]) -> Float32Array:

@@ -1,6 +1,7 @@
 """HitNet's training as a Lightning module: what happens in a step, and how good it is on takes of held-out kits."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from beatnet_align.hit_features import FRAME_SECONDS
 from models.hitnet import HitNet
 from models.hitnet_data import Batch
 from models.hitnet_loss import LossWeights, hitnet_losses, weighted_sum
+from models.runs import load_hitnet
 
 TOLERANCES_SECONDS = {"2ms": 0.002, "5ms": 0.005, "25ms": 0.025}
 MERGE_SECONDS = 0.012
@@ -31,6 +33,7 @@ class HitNetTraining(LightningModule):
         weight_decay: Of AdamW.
         warm_up: Share of the steps in which the rate rises.
         weights: How much each part of the loss counts.
+        start: Folder of an earlier run whose best weights to go on from; its network must have the same shape.
     """
 
     def __init__(
@@ -40,11 +43,14 @@ class HitNetTraining(LightningModule):
         weight_decay: float = 0.01,
         warm_up: float = 0.1,
         weights: LossWeights | None = None,
+        start: Path | None = None,
     ) -> None:
         super().__init__()
         self.net = net
         self.learning_rate, self.weight_decay, self.warm_up = learning_rate, weight_decay, warm_up
         self.weights = weights or LossWeights()
+        if start is not None:
+            net.load_state_dict(load_hitnet(start).state_dict())
         self._scores: dict[str, list[float]] = {}
 
     @override

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beatnet_align.hit_features import FEATURES, LEVEL_FEATURES, normalised, reference_db
+from beatnet_align.hit_features import FEATURES, FRAME_SECONDS, LEVEL_FEATURES, normalised, reference_db
 from beatnet_align.roles import Role
 from models.feature_augmentation import (
     BLOCK_SECONDS,
@@ -96,6 +96,18 @@ def test_bleed_arrives_so_many_blocks_later(blocks: int) -> None:
     assert int(np.argmax(heard)) == 4 * LEVEL_FEATURES + blocks
     assert heard.max() == pytest.approx(-6.0, abs=0.01)
     assert (np.sort(heard)[:-1] < -100.0).all()
+
+
+@given(channels=st.integers(1, 4), seed=seeds)
+@settings(max_examples=20)
+def test_ripple_swells_slowly_and_around_nothing(channels: int, seed: int) -> None:
+    features_db = some_features(channels, seed, frames=400)
+    chances = replace(NO_AUGMENTATION, ripple_probability=1.0, ripple_db=(2.0, 2.0), ripple_hz=(3.0, 10.0))
+    ripple = augment(drawing(seed), features_db, chances) - features_db
+    assert np.abs(ripple.mean(axis=1)).max() < 2.0
+    assert 0.5 < ripple.std() < 4.0
+    steepest_db_per_second = 2.0 * 3.0 * 2.0 * np.pi * 10.0 * 2.0  # two layers of three sines, all at once
+    assert np.abs(np.diff(ripple, axis=1)).max() < steepest_db_per_second * FRAME_SECONDS
 
 
 @given(channels=st.integers(1, 6), seed=seeds)

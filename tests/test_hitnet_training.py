@@ -28,7 +28,7 @@ from models.hit_pool import ROLES, HitPool, HitPools, write_pool
 from models.hit_targets import bumps
 from models.hitnet_data import Batch, CropBatches, WholeTakes
 from models.hitnet_loss import LossWeights, hitnet_losses, weighted_sum
-from models.hitnet_training import MERGE_SECONDS, f_measure, merged, target_onsets, without_ignored
+from models.hitnet_training import MERGE_SECONDS, HitNetTraining, f_measure, merged, target_onsets, without_ignored
 from models.runs import load_hitnet
 
 CONFIG = Path(__file__).parents[1] / "configs" / "models" / "hitnet_tiny.yaml"
@@ -268,3 +268,13 @@ def test_calibration_recovers_the_truth(slope: float, intercept: float) -> None:
     right = rng.random(20_000) < 1.0 / (1.0 + np.exp(-(slope * logits + intercept)))
     found = platt(list(zip(logits.tolist(), right.tolist(), strict=True)))
     np.testing.assert_allclose(found, (slope, intercept), atol=0.1)
+
+
+def test_a_training_can_go_on_from_the_weights_of_another(run: Path) -> None:
+    best, other = load_hitnet(run), load_hitnet(run)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.zero_()
+    going_on = HitNetTraining(other, start=run)
+    for name, weights in best.state_dict().items():
+        assert torch.equal(weights, going_on.net.state_dict()[name])
