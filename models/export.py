@@ -25,6 +25,7 @@ from models.hit_pool import HitPool
 from models.hitnet import HitNet
 from models.hitnet_data import WholeTakes
 from models.hitnet_training import f_measure, merged, take_onsets, target_onsets, without_ignored
+from models.onnx_files import forget_sources, write_whole
 from models.runs import load_hitnet
 
 TRIED_THRESHOLDS = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
@@ -109,10 +110,8 @@ def export_hitnet(net: HitNet, decoding: Decoding, path: Path) -> None:
     assert program is not None
     model = program.model_proto
     onnx.helper.set_model_props(model, {DECODING_NAME: decoding.to_json()})
-    partial = path.with_name(f".{path.name}.partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial.write_bytes(model.SerializeToString())
-    partial.replace(path)
+    forget_sources(model)
+    write_whole(path, model.SerializeToString())
 
 
 def fit_decoding(outputs: list[ValidationOutputs]) -> Decoding:

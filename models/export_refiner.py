@@ -6,13 +6,13 @@ Run as ``python -m models.export_refiner CHECKPOINT -o beatnet_align/weights/ref
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from beatnet_align.errors import BeatnetAlignError, InputError, OutputError
 from beatnet_align.hit_refiner import INPUT_NAME, OUTPUT_NAME, ROWS, THRESHOLD_NAME, WINDOW_SAMPLES, HitRefiner
+from models.onnx_files import forget_sources, write_whole
 from models.refiner import Refiner
 
 PARITY = 1e-3
@@ -69,23 +69,14 @@ def export_network(network: Refiner, threshold: float, path: Path) -> None:
     assert program is not None
     model = program.model_proto
     onnx.helper.set_model_props(model, {THRESHOLD_NAME: repr(threshold)})
-    _without_paths(model)
+    forget_sources(model)
     content = model.SerializeToString()
     with torch.no_grad():
         expected = network(windows).numpy()
     worst = float(np.abs(HitRefiner(content).logits(windows.numpy()) - expected).max())
     if not worst <= PARITY:
         raise OutputError(f"the exported network is off by {worst:.2g}; nothing was written")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-
-
-def _without_paths(model: Any) -> None:
-    """Forget where in this machine's sources each node came from."""
-    graph = model.graph
-    for part in (graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
-        part.ClearField("metadata_props")
-        part.ClearField("doc_string")
+    write_whole(path, content)
 
 
 def main() -> int:

@@ -60,7 +60,7 @@ class FeatureAugmentation:
     noise_db: tuple[float, float] = (-75.0, -38.0)
     equaliser_probability: float = 0.5
     equaliser_db: float = 8.0
-    ripple_probability: float = 0.5
+    ripple_probability: float = 0.0
     ripple_db: tuple[float, float] = (0.5, 6.0)
     ripple_hz: tuple[float, float] = (3.0, 25.0)
     level_db: float = 6.0

@@ -354,3 +354,8 @@ def test_the_level_of_each_channel_does_not_matter(gains_db: tuple[float, float]
     plain, changed = (hits_of(take_from_array(one, 44_100)) for one in (audio, other))
     assert [hit.channel for hit in plain] == [0, 1, 0]
     assert [(hit.onset_samples, hit.channel) for hit in changed] == [(hit.onset_samples, hit.channel) for hit in plain]
+
+
+@pytest.mark.parametrize("name", ["hitnet.onnx", "refiner.onnx"])
+def test_shipped_weights_name_no_source_file(name: str) -> None:
+    assert b".py" not in files("beatnet_align").joinpath("weights", name).read_bytes()
