@@ -16,7 +16,7 @@ from beatnet_align.roles import Role
 from beatnet_align.stems import open_sound
 from beatnet_align.take import Channel
 from beatnet_align.tempo_map import TempoMap
-from datagen.dataset import MANIFEST_NAME, read_pairs
+from datagen.dataset import MANIFEST_NAME, read_manifest
 from datagen.played.groove_statistics import GROUPS
 
 OTHER_GROUP = "other"
@@ -134,7 +134,7 @@ def read_examples(folder: Path) -> list[DatasetExample]:
     """
     examples: list[DatasetExample] = []
     try:
-        for entry in read_pairs(folder):
+        for entry in read_manifest(folder):
             examples.append(_example(folder, len(examples) + 1, entry))
     except UnicodeDecodeError as error:
         raise InputError(f"line {len(examples) + 1} of {folder / MANIFEST_NAME} is no text: {error}") from error
