@@ -9,7 +9,7 @@ from beatnet_align.cut_list import Cut, channel_groups, cut_before, leaves_take,
 from beatnet_align.edit_plan import Flag, Move, SpliceSettings
 from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid
-from beatnet_align.hits import Hit
+from beatnet_align.hits import Hit, Piece
 from beatnet_align.take import Take
 from beatnet_align.tempo_map import TempoMap
 from beatnet_align.units import FloatArray, samples_to_seconds, seconds_to_ms, seconds_to_samples
@@ -23,7 +23,7 @@ FLAM_SECONDS, FLAM_SHARE = 0.035, 0.35
 
 ORNAMENT_SECONDS, ORNAMENT_SHARE = 0.090, 0.6
 ORNAMENT_VELOCITY = 0.7
-"""A softer stroke of the same channel this close to a main stroke ornaments it, and keeps its spacing."""
+"""A softer stroke of the same piece this close to a main stroke ornaments it, and keeps its spacing."""
 
 LEAST_APART_SHARE = 0.6
 LEANING_SHARE = 0.3
@@ -108,7 +108,7 @@ def quantise(
             if hits[i].confidence < LOW_CONFIDENCE:
                 flags.append(Flag.LOW_CONFIDENCE)
             if i != claim.lead:
-                flags.append(Flag.ORNAMENT if hits[i].channel == hits[claim.lead].channel else Flag.FOLLOWS_LEAD)
+                flags.append(Flag.ORNAMENT if _one_piece(hits[i], hits[claim.lead]) else Flag.FOLLOWS_LEAD)
             destination = hits[i].onset_samples
             if leave is None:
                 keeps_spacing = Flag.ORNAMENT in flags or Flag.TWO_CLAIMS in flags
@@ -185,7 +185,7 @@ def _clusters(hits: Sequence[Hit], steps_seconds: FloatArray, rate: int) -> list
             flam = seconds_to_samples(min(FLAM_SECONDS, FLAM_SHARE * step), rate)
             near = seconds_to_samples(min(ORNAMENT_SECONDS, ORNAMENT_SHARE * step), rate)
             distance = hit.onset_samples - hits[clusters[-1][0]].onset_samples
-            strokes = [j for j in clusters[-1] if hits[j].channel == hit.channel]
+            strokes = [j for j in clusters[-1] if _one_piece(hits[j], hit)]
             ornament = bool(strokes) and _is_ornament(hits[strokes[-1]], hit) and distance <= near
             if (distance <= flam and not strokes) or ornament:
                 clusters[-1].append(i)
@@ -195,9 +195,15 @@ def _clusters(hits: Sequence[Hit], steps_seconds: FloatArray, rate: int) -> list
 
 
 def _is_ornament(one: Hit, other: Hit) -> bool:
-    """Whether two strokes of one channel differ enough in force to be a main stroke and its ornament."""
+    """Whether two strokes of one piece differ enough in force to be a main stroke and its ornament."""
     softer, firmer = sorted((one.velocity, other.velocity))
-    return one.channel == other.channel and softer <= ORNAMENT_VELOCITY * firmer
+    return _one_piece(one, other) and softer <= ORNAMENT_VELOCITY * firmer
+
+
+def _one_piece(one: Hit, other: Hit) -> bool:
+    """Whether two strokes may be of one piece: in a mix, kick and hat share a channel and are struck together."""
+    known = Piece.UNKNOWN not in (one.piece, other.piece)
+    return one.channel == other.channel and (one.piece == other.piece or not known)
 
 
 def _reason_to_leave(

@@ -1,5 +1,6 @@
 """Rules of the classical alignment by hand-made examples, and the law that its plans can always be cut."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -97,6 +98,17 @@ def test_a_flam_of_two_pieces_follows_the_more_salient() -> None:
     assert (hat.leads, hat.flags) == (False, (Flag.FOLLOWS_LEAD,))
     plan = plan_of(silent_take(), (hat, kick))
     assert [cut.shift_samples for cut in cut_list(plan, CHANNELS)] == [-100]
+
+
+def test_pieces_struck_together_in_one_channel_are_a_flam_and_no_two_claims() -> None:
+    """As in a mono mix: a kick and a soft hat 3 ms apart; of one piece, the softer would be its ornament."""
+    kick = replace(strike(2_100, salience=10.0), piece=Piece.KICK)
+    hat = replace(strike(2_124, velocity=0.2), piece=Piece.HIHAT_CLOSED)
+    leader, follower = moved(kick, hat)
+    assert leader.leads and not leader.flags
+    assert follower.flags == (Flag.FOLLOWS_LEAD,)
+    _, ornament = moved(kick, replace(hat, piece=Piece.KICK))
+    assert Flag.ORNAMENT in ornament.flags
 
 
 def test_each_group_follows_a_leader_of_its_own() -> None:
