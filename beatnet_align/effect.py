@@ -1,12 +1,12 @@
 """The whole road: hits -> tempo map and grid -> alignment -> edit plan -> render; on arrays, takes and files."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from beatnet_align.ahead import ahead
 from beatnet_align.audio_files import OpenTake, open_take
 from beatnet_align.collection import OnsetSettings
 from beatnet_align.cut_list import channel_groups, validate
@@ -243,16 +243,7 @@ def render_edits(
 
 def _write(opened: OpenTake, plan: EditPlan, out_dir: Path, force: bool, progress: Progress) -> None:
     blocks = render(opened.take, plan, lambda samples: progress("writing stems", samples, opened.take.samples))
-    write_stems(opened, _ahead(blocks), out_dir, force=force, extra_files={EDITS_NAME: plan_to_json(plan).encode()})
-
-
-def _ahead(blocks: Iterator[Audio]) -> Iterator[Audio]:
-    """The same blocks, each made while the one before it is written."""
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        coming = pool.submit(next, blocks, None)
-        while (block := coming.result()) is not None:
-            coming = pool.submit(next, blocks, None)
-            yield block
+    write_stems(opened, ahead(blocks), out_dir, force=force, extra_files={EDITS_NAME: plan_to_json(plan).encode()})
 
 
 def _padding(opened: OpenTake) -> tuple[str, ...]:

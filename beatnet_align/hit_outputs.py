@@ -1,6 +1,10 @@
-"""What HitNet says of each frame: the layout that training writes and the effect reads."""
+"""What HitNet is told of channels and says of each frame: the layout that training writes and the effect reads."""
 
 from beatnet_align.hits import Piece
+from beatnet_align.roles import Role
+
+ROLES = tuple(Role)
+"""Channels' roles are told by their place in here."""
 
 PIECE_GROUPS: dict[str, tuple[Piece, ...]] = {
     "kick": (Piece.KICK,),

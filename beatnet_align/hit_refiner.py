@@ -6,13 +6,12 @@ throw a minority of hits far off. Training and the effect share the windows and 
 """
 
 from functools import lru_cache
-from importlib.resources import files
 
 import numpy as np
 import numpy.typing as npt
 
-from beatnet_align.errors import InputError
 from beatnet_align.hit_features import FEATURE_RATE_HZ
+from beatnet_align.onnx_networks import open_network, shipped_weights
 from beatnet_align.onset_timing import smoothed_energy
 from beatnet_align.take import Audio
 from beatnet_align.units import FloatArray, IntArray, power_to_db
@@ -124,16 +123,8 @@ class HitRefiner:
     """
 
     def __init__(self, model: bytes, threads: int = 1, threshold: float | None = None) -> None:
-        import onnxruntime  # noqa: PLC0415 - slow to import, and --help must be quick
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        try:
-            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-            metadata = self._session.get_modelmeta().custom_metadata_map
-            self.threshold = float(metadata[THRESHOLD_NAME]) if threshold is None else threshold
-        except Exception as error:  # onnxruntime's own errors share no other base
-            raise InputError(f"these weights are no refiner's: {error}") from error
+        self._session, shipped = open_network(model, "refiner", threads, THRESHOLD_NAME, float)
+        self.threshold = shipped if threshold is None else threshold
 
     def refine(self, signal: Audio, onsets_samples: FloatArray) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
         """Time hits anew.
@@ -164,7 +155,7 @@ class HitRefiner:
 @lru_cache(maxsize=1)
 def shipped_refiner() -> HitRefiner:
     """The refiner that comes with the package, loaded once."""
-    return HitRefiner(files("beatnet_align").joinpath("weights", WEIGHTS_NAME).read_bytes())
+    return HitRefiner(shipped_weights(WEIGHTS_NAME))
 
 
 def _level(signal: Audio) -> Windows:

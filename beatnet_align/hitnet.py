@@ -10,19 +10,17 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
-from importlib.resources import files
 from math import gcd
 
 import numpy as np
 import numpy.typing as npt
 
+from beatnet_align.ahead import ahead
 from beatnet_align.bleed import ROLE_PRIORITY_DB
 from beatnet_align.collection import OnsetSettings, trigger_channels
-from beatnet_align.errors import InputError
 from beatnet_align.hit_decoding import FoundHit, Thresholds, decode, logit, sigmoid
 from beatnet_align.hit_features import (
     FEATURE_RATE_HZ,
-    FRAME_SECONDS,
     HOP_SAMPLES,
     LEVEL_FEATURES,
     Features,
@@ -31,9 +29,10 @@ from beatnet_align.hit_features import (
     reference_db,
     to_feature_rate,
 )
-from beatnet_align.hit_outputs import PIECE_GROUPS
+from beatnet_align.hit_outputs import PIECE_GROUPS, ROLES
 from beatnet_align.hit_refiner import HitRefiner, shipped_refiner
 from beatnet_align.hits import Hit, Piece
+from beatnet_align.onnx_networks import open_network, shipped_weights
 from beatnet_align.roles import Role
 from beatnet_align.take import Audio, Take
 from beatnet_align.units import FloatArray, seconds_to_samples
@@ -123,16 +122,8 @@ class HitNetModel:
     """
 
     def __init__(self, model: bytes, threads: int | None = None) -> None:
-        import onnxruntime  # noqa: PLC0415 - slow to import, and --help must be quick
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or min(MAX_THREADS, os.cpu_count() or 1)
-        try:
-            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-            metadata = self._session.get_modelmeta().custom_metadata_map
-            self.decoding = Decoding.from_json(metadata[DECODING_NAME])
-        except Exception as error:  # onnxruntime's own errors share no other base
-            raise InputError(f"these weights are no HitNet's: {error}") from error
+        threads = threads or min(MAX_THREADS, os.cpu_count() or 1)
+        self._session, self.decoding = open_network(model, "HitNet", threads, DECODING_NAME, Decoding.from_json)
 
     def __call__(
         self, features: Features, roles: Sequence[Role]
@@ -146,7 +137,7 @@ class HitNetModel:
         Returns:
             [TAKE_ROWS, frames] and [channels, CHANNEL_ROWS, frames].
         """
-        known = np.array([list(Role).index(role) for role in roles], np.int64)
+        known = np.array([ROLES.index(role) for role in roles], np.int64)
         take, channels = self._session.run([TAKE_NAME, CHANNELS_NAME], {FEATURES_NAME: features, ROLES_NAME: known})
         return np.asarray(take), np.asarray(channels)
 
@@ -154,7 +145,7 @@ class HitNetModel:
 @lru_cache(maxsize=1)
 def shipped_hitnet() -> HitNetModel:
     """The network that comes with the package, loaded once."""
-    return HitNetModel(files("beatnet_align").joinpath("weights", WEIGHTS_NAME).read_bytes())
+    return HitNetModel(shipped_weights(WEIGHTS_NAME))
 
 
 def find_hits(
@@ -194,7 +185,7 @@ def find_hits(
     levelled: list[_LevelledHit] = []
     usual_db: list[npt.NDArray[np.float32]] = []
     with ThreadPoolExecutor(max_workers=2) as pool:
-        for block in _blocks(take, triggers):
+        for block in ahead(_blocks(take, triggers)):
             parts = pool.map(hit_features, np.split(block.audio, len(triggers)))
             features_db = np.concatenate(list(parts))
             outputs = model(normalised(features_db, reference_db(features_db)), roles)
@@ -239,34 +230,26 @@ class _Block:
 
 
 def _blocks(take: Take, channels: Sequence[int]) -> Iterator[_Block]:
-    """Blocks whose frames fall on whole samples at both rates, each read while the one before it is used."""
+    """Blocks whose frames fall on whole samples at both rates."""
     grain_source, grain_target = _grain(take.sample_rate)
     length, context = (
         max(1, round(seconds * FEATURE_RATE_HZ / grain_target)) for seconds in (BLOCK_SECONDS, CONTEXT_SECONDS)
     )
     grains = -(-take.samples // grain_source)
 
-    def read(start: int) -> _Block:
+    for start in range(0, grains, length):
         first, stop = max(0, start - context), min(grains, start + length)
         last_sample = min(take.samples, (stop + context) * grain_source)
         audio = take.read(first * grain_source, last_sample)[list(channels)]
         frame = grain_target // HOP_SAMPLES
         ends = stop == grains
-        return _Block(
+        yield _Block(
             _at_least_a_frame(to_feature_rate(audio, take.sample_rate)),
             first * grain_target,
             (start - first) * frame if start else -np.inf,
             np.inf if ends else (stop - first) * frame,
             (take.samples if ends else stop * grain_source) - start * grain_source,
         )
-
-    with ThreadPoolExecutor(max_workers=1) as reader:
-        coming = reader.submit(read, 0)
-        for start in range(0, grains, length):
-            block = coming.result()
-            if start + length < grains:
-                coming = reader.submit(read, start + length)
-            yield block
 
 
 def _grain(sample_rate: int) -> tuple[int, int]:
@@ -344,4 +327,3 @@ def _finished(hits: Sequence[_LevelledHit], triggers: Sequence[int], take: Take,
 
 
 assert len(_GROUP_ROLES) == len(PIECE_GROUPS)
-assert BLOCK_SECONDS > FRAME_SECONDS

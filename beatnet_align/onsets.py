@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from beatnet_align.ahead import ahead
 from beatnet_align.onset_timing import ATTACK_SECONDS, LOOK_BACK_SECONDS, smoothed_energy, time_attacks
 from beatnet_align.take import Audio, Take
 from beatnet_align.units import FloatArray, IntArray, power_to_db, seconds_to_samples
@@ -68,7 +69,7 @@ def find_candidates(take: Take, progress: Callable[[int], None] = lambda _: None
     found: list[Candidate] = []
     channels = range(len(take.channels))
     with ThreadPoolExecutor(max_workers=2) as pool:
-        for block in _blocks(take):
+        for block in ahead(_blocks(take)):
             for candidates in pool.map(lambda channel, block=block: _channel_candidates(block, channel), channels):
                 found += candidates
             progress(block.stop_samples - block.start_samples)
@@ -87,21 +88,13 @@ class _Block:
 
 
 def _blocks(take: Take) -> Iterator[_Block]:
-    hop = _hop_samples(take.sample_rate)
+    hop = hop_samples(take.sample_rate)
     length = seconds_to_samples(BLOCK_SECONDS, take.sample_rate) // hop * hop
     context = (seconds_to_samples(CONTEXT_SECONDS, take.sample_rate) // hop + 1) * hop
-    with ThreadPoolExecutor(max_workers=1) as reader:
-        starts = range(0, take.samples, length)
-
-        def read(start: int) -> Audio:
-            return _read_beyond(take, start - context, min(start + length, take.samples) + context)
-
-        coming = reader.submit(read, 0)
-        for start in starts:
-            audio = coming.result()
-            if start + length < take.samples:
-                coming = reader.submit(read, start + length)
-            yield _Block(audio, start - context, start, min(start + length, take.samples), take.sample_rate)
+    for start in range(0, take.samples, length):
+        stop = min(start + length, take.samples)
+        audio = _read_beyond(take, start - context, stop + context)
+        yield _Block(audio, start - context, start, stop, take.sample_rate)
 
 
 def _read_beyond(take: Take, start: int, stop: int) -> Audio:
@@ -117,7 +110,8 @@ def _read_beyond(take: Take, start: int, stop: int) -> Audio:
     return audio
 
 
-def _hop_samples(sample_rate: int) -> int:
+def hop_samples(sample_rate: int) -> int:
+    """Samples from one frame of :func:`band_levels_db` to the next."""
     return max(16, round(HOP_SECONDS * sample_rate))
 
 
@@ -127,7 +121,7 @@ def _channel_candidates(block: _Block, channel: int) -> list[Candidate]:
     signal, rate = block.audio[channel], block.sample_rate
     rises_db = rise_db(band_levels_db(signal, rate))
     frames, _ = find_peaks(rises_db, height=MIN_RISE_DB, distance=MIN_GAP_FRAMES)
-    places = frames.astype(np.int64) * _hop_samples(rate)
+    places = frames.astype(np.int64) * hop_samples(rate)
     inside = (places >= block.start_samples - block.offset_samples) & (
         places < block.stop_samples - block.offset_samples
     )
@@ -165,7 +159,7 @@ def band_levels_db(signal: Audio, sample_rate: int) -> Frames:
     from scipy.fft import rfft  # noqa: PLC0415
     from scipy.signal import get_window  # noqa: PLC0415
 
-    hop = _hop_samples(sample_rate)
+    hop = hop_samples(sample_rate)
     length = WINDOW_HOPS * hop
     padded = np.pad(signal.astype(np.float32, copy=False), (length // 2, length))
     frames = np.lib.stride_tricks.sliding_window_view(padded, length)[::hop][: len(signal) // hop + 1]

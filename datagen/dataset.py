@@ -102,6 +102,12 @@ def read_manifest(folder: Path) -> Iterator[dict[str, Any]]:
         raise InputError(f"{folder} is no finished dataset: cannot read {path.name} ({error.strerror})") from error
 
 
+def read_audio(path: Path) -> tuple[npt.NDArray[np.float32], int]:
+    """One of a dataset's audio files, [channels, samples], and its sample rate."""
+    audio, sample_rate = sf.read(str(path), dtype="float32", always_2d=True)
+    return np.ascontiguousarray(audio.T), sample_rate
+
+
 def read_pairs(folder: Path) -> Iterator[dict[str, Any]]:
     """The entries of a finished dataset that has targets.
 

@@ -1,6 +1,6 @@
 """The truth of an example as plain values: the form of ``manifest.jsonl`` and of a session's ``truth.json``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -67,6 +67,19 @@ def hits_truth(
         )
     assert len(hits) == len(performance.strokes)
     return hits
+
+
+def arrivals_at(hits: Sequence[Mapping[str, Any]], channel_names: Sequence[str]) -> npt.NDArray[np.float64]:
+    """When each channel hears each hit of a manifest entry, [hits, channels] in seconds; NaN where it does not.
+
+    Args:
+        hits: As :func:`hits_truth` wrote them.
+        channel_names: Of the take, in order.
+    """
+    rows = [
+        [hit["performed_seconds"] + hit["arrivals_seconds"].get(name, np.nan) for name in channel_names] for hit in hits
+    ]
+    return np.array(rows, np.float64).reshape(len(hits), len(channel_names))
 
 
 def _own_share(placement: Placement, energy: npt.NDArray[np.float64], sample_rate: int) -> float:

@@ -1,6 +1,6 @@
 """Export a trained HitNet for the effect: the network as ONNX, its thresholds and calibration as metadata.
 
-python -m models.export CHECKPOINT --pool POOL -o beatnet_align/weights/hitnet.onnx
+python -m models.export RUN --pool POOL -o beatnet_align/weights/hitnet.onnx
 """
 
 import argparse
@@ -24,8 +24,9 @@ from datagen.config import Split
 from models.hit_pool import HitPool
 from models.hitnet import HitNet
 from models.hitnet_data import WholeTakes
-from models.hitnet_training import f_measure, merged, take_onsets, target_onsets, without_ignored
+from models.hitnet_training import f_measure, take_onsets, target_onsets, without_ignored
 from models.onnx_files import forget_sources, write_whole
+from models.onset_figures import merged
 from models.runs import load_hitnet
 
 TRIED_THRESHOLDS = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
@@ -80,8 +81,8 @@ class ValidationOutputs:
         """How many hits of the right group were found, how many were found, and how many there are."""
         found = [hit for hit in decode(self.take, self.channels, thresholds) if hit.piece is not Piece.UNKNOWN]
         onsets, groups = np.array([hit.onset_frames for hit in found]), np.array([hit.group for hit in found])
-        near = np.abs(onsets[:, None] - self.onset_frames) < TOLERANCE_FRAMES if found else np.zeros((0, 1), bool)
-        right = near & (groups[:, None] == self.groups) if found else near
+        near = np.abs(onsets[:, None] - self.onset_frames) < TOLERANCE_FRAMES
+        right = near & (groups[:, None] == self.groups)
         return np.array([right.any(axis=1).sum(), len(found), len(self.pieces)])
 
 

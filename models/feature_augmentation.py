@@ -17,6 +17,7 @@ from beatnet_align.hit_features import (
     MEL_WINDOWS,
     reference_db,
 )
+from beatnet_align.hit_outputs import ROLES
 from beatnet_align.roles import Role
 
 Float32Array = npt.NDArray[np.float32]
@@ -79,7 +80,6 @@ NO_AUGMENTATION = FeatureAugmentation(
     role_probability=1.0,
 )
 
-ROLES = tuple(Role)
 _FAR = [ROLES.index(Role.OVERHEAD), ROLES.index(Role.ROOM)]
 _OTHER = ROLES.index(Role.OTHER)
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import soundfile as sf
 import torch
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
@@ -17,7 +16,7 @@ from beatnet_align.roles import Role
 from beatnet_align.tempo_map import TempoMap
 from datagen.conditioning import positional_encodings
 from datagen.config import DatasetConfig, Split
-from datagen.dataset import read_pairs
+from datagen.dataset import read_audio, read_pairs
 from datagen.example import ExampleMaker
 
 Float32Array = npt.NDArray[np.float32]
@@ -150,8 +149,7 @@ class RenderedPairs(Dataset[Pair]):
         return _pair(entry, roles, pieces, clicks, (take, target, images[0], images[1]))
 
     def _read(self, name: str) -> Float32Array:
-        audio, _ = sf.read(str(self.folder / name), dtype="float32", always_2d=True)
-        return np.ascontiguousarray(audio.T)
+        return read_audio(self.folder / name)[0]
 
 
 def _pair(

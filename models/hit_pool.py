@@ -16,19 +16,18 @@ from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
-import soundfile as sf
 
 from beatnet_align.errors import BeatnetAlignError, InputError
 from beatnet_align.hit_features import FEATURE_RATE_HZ, FEATURES, HOP_SAMPLES, hit_features, to_feature_rate
-from beatnet_align.hit_outputs import PIECES
+from beatnet_align.hit_outputs import PIECES, ROLES
 from beatnet_align.hits import Piece
-from beatnet_align.onsets import HOP_SECONDS, band_levels_db, rise_db
+from beatnet_align.onsets import band_levels_db, hop_samples, rise_db
 from beatnet_align.progress_bar import ProgressBar
 from beatnet_align.roles import Role
 from datagen.config import Split
-from datagen.dataset import read_manifest
+from datagen.dataset import read_audio, read_manifest
+from datagen.truth import arrivals_at
 
-ROLES = tuple(Role)
 RISE_WINDOW_SECONDS = (-0.004, 0.015)
 """Where, around its arrival, a hit's rise in level is looked for."""
 
@@ -217,8 +216,7 @@ def _joined(
 
 
 def _pooled(dataset: Path, entry: Mapping[str, Any]) -> tuple[npt.NDArray[np.float16], HitLabels]:
-    read, rate = sf.read(str(dataset / entry["take"]), dtype="float32", always_2d=True)
-    audio = np.ascontiguousarray(read.T)
+    audio, rate = read_audio(dataset / entry["take"])
     features = hit_features(to_feature_rate(audio, rate)).astype(np.float16)
     return features, hit_labels(entry, audio)
 
@@ -233,10 +231,7 @@ def hit_labels(entry: Mapping[str, Any], audio: Float32Array) -> HitLabels:
     names = [channel["name"] for channel in entry["channels"]]
     rate, hits = entry["sample_rate"], entry["hits"]
     onsets = np.array([hit["performed_seconds"] for hit in hits], np.float64)
-    arrivals = np.array(
-        [[hit["arrivals_seconds"].get(name, np.nan) for name in names] for hit in hits], np.float64
-    ).reshape(len(hits), len(names))
-    arrivals += onsets[:, None]
+    arrivals = arrivals_at(hits, names)
     rises = np.stack([_rises_at(row, rate, arrivals[:, i]) for i, row in enumerate(audio)], axis=1)
     per_second = FEATURE_RATE_HZ / HOP_SAMPLES
     return HitLabels(
@@ -254,7 +249,7 @@ def hit_labels(entry: Mapping[str, Any], audio: Float32Array) -> HitLabels:
 def _rises_at(signal: Float32Array, sample_rate: int, arrivals_seconds: npt.NDArray[np.float64]) -> Float32Array:
     """How far one channel's level rises at each arrival, [arrivals] in decibels; NaN where nothing arrives."""
     rises = rise_db(band_levels_db(signal, sample_rate))
-    hop = max(16, round(HOP_SECONDS * sample_rate)) / sample_rate
+    hop = hop_samples(sample_rate) / sample_rate
     found = np.full(len(arrivals_seconds), np.nan, np.float32)
     for i, arrival in enumerate(arrivals_seconds):
         if np.isfinite(arrival):

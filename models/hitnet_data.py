@@ -13,11 +13,11 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_in
 from typing_extensions import override
 
 from beatnet_align.hit_features import FEATURES, LEVEL_FEATURES, normalised, reference_db
+from beatnet_align.hit_outputs import ROLES
 from beatnet_align.roles import Role
 from datagen.config import Split
 from models.feature_augmentation import (
     NO_AUGMENTATION,
-    ROLES,
     FeatureAugmentation,
     augment,
     choose_channels,

@@ -1,6 +1,5 @@
 """HitNet's training as a Lightning module: what happens in a step, and how good it is on takes of held-out kits."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +16,10 @@ from beatnet_align.hit_features import FRAME_SECONDS
 from models.hitnet import HitNet
 from models.hitnet_data import Batch
 from models.hitnet_loss import LossWeights, hitnet_losses, weighted_sum
+from models.onset_figures import merged
 from models.runs import load_hitnet
 
 TOLERANCES_SECONDS = {"2ms": 0.002, "5ms": 0.005, "25ms": 0.025}
-MERGE_SECONDS = 0.012
 VALIDATION_NAMES = ("stems", "mono")
 
 
@@ -114,15 +113,6 @@ def without_ignored(
     """
     frames = np.clip((onsets_seconds / FRAME_SECONDS).astype(np.int64), 0, len(weight) - 1)
     return onsets_seconds[weight[frames] > 0.0]
-
-
-def merged(onsets_seconds: Sequence[float] | npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The first onset of every cluster no longer than ``MERGE_SECONDS``."""
-    kept: list[float] = []
-    for onset in np.sort(onsets_seconds):
-        if not kept or onset - kept[-1] > MERGE_SECONDS:
-            kept.append(float(onset))
-    return np.array(kept)
 
 
 def f_measure(

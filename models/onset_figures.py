@@ -79,7 +79,7 @@ class OnsetFigures:
     pooled_recall: float
 
 
-def merged(seconds: FloatArray, window_seconds: float) -> FloatArray:
+def merged(seconds: FloatArray, window_seconds: float = MERGE_SECONDS) -> FloatArray:
     """Merge onsets that are one event: an event begins where an onset comes later than the window after the last began.
 
     Args:

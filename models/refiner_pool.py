@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import soundfile as sf
 
 from beatnet_align.errors import BeatnetAlignError, InputError
 from beatnet_align.hit_refiner import (
@@ -32,7 +31,8 @@ from beatnet_align.onset_timing import smoothed_energy
 from beatnet_align.progress_bar import ProgressBar
 from beatnet_align.units import FloatArray, IntArray, power_to_db, seconds_to_samples
 from datagen.config import Split
-from datagen.dataset import read_manifest
+from datagen.dataset import read_audio, read_manifest
+from datagen.truth import arrivals_at
 
 Float32Array = npt.NDArray[np.float32]
 
@@ -117,8 +117,7 @@ def stretches_of_take(
     names = [channel["name"] for channel in entry["channels"]]
     hits = entry["hits"]
     onsets = np.array([hit["performed_seconds"] for hit in hits], np.float64)
-    arrivals = np.array([[hit["arrivals_seconds"].get(n, np.nan) for n in names] for hit in hits], np.float64)
-    arrivals = (arrivals.reshape(len(hits), len(names)) + onsets[:, None]) * REFINER_RATE_HZ
+    arrivals = arrivals_at(hits, names) * REFINER_RATE_HZ
     reference = np.array([names.index(hit["close"]) for hit in hits], np.int64)
     arrivals[np.arange(len(hits)), reference] = onsets * REFINER_RATE_HZ
     is_reference = np.zeros(arrivals.shape, np.bool_)
@@ -230,12 +229,12 @@ def read_stretches(folder: Path, split: Split) -> Stretches:
 
 
 def _stretches(dataset: Path, seed: int, entry: Mapping[str, Any]) -> Stretches:
-    read, rate = sf.read(str(dataset / entry["take"]), dtype="float32", always_2d=True)
+    audio, rate = read_audio(dataset / entry["take"])
     if rate != REFINER_RATE_HZ:
         raise InputError(f"{entry['take']} has {rate} Hz; the refiner learns from datasets at {REFINER_RATE_HZ} Hz")
     split = Split(entry["split"])
     rng = np.random.default_rng([seed, list(Split).index(split), entry["index"]])
-    return stretches_of_take(entry, np.ascontiguousarray(read.T), SHARES[split], rng)
+    return stretches_of_take(entry, audio, SHARES[split], rng)
 
 
 def _audio_path(folder: Path, split: Split) -> Path:

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beatnet_align.hit_features import FEATURES, FRAME_SECONDS, LEVEL_FEATURES, normalised, reference_db
+from beatnet_align.hit_outputs import ROLES
 from beatnet_align.roles import Role
 from models.feature_augmentation import (
     BLOCK_SECONDS,
     NO_AUGMENTATION,
-    ROLES,
     FeatureAugmentation,
     augment,
     choose_channels,

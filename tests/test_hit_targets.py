@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beatnet_align.hit_features import FEATURES
-from beatnet_align.hit_outputs import GROUP_OF_PIECE, PIECE_GROUPS, PIECES
+from beatnet_align.hit_outputs import GROUP_OF_PIECE, PIECE_GROUPS, PIECES, ROLES
 from beatnet_align.hits import Piece
 from beatnet_align.roles import Role
-from models.hit_pool import ROLES, HitLabels
+from models.hit_pool import HitLabels
 from models.hit_targets import (
     AUDIBLE_DB,
     IGNORED_FRAMES,

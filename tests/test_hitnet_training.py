@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from beatnet_align.errors import InputError
 from beatnet_align.hit_features import FEATURE_RATE_HZ, FEATURES, FRAME_SECONDS, HOP_SAMPLES, hit_features
-from beatnet_align.hit_outputs import CHANNEL_ROWS, GROUP, HEARD, HIT, OWN, PIECES, TAKE_ROWS
+from beatnet_align.hit_outputs import CHANNEL_ROWS, GROUP, HEARD, HIT, OWN, PIECES, ROLES, TAKE_ROWS
 from beatnet_align.hitnet import HitNetModel, find_hits
 from beatnet_align.take import Take, take_from_array
 from datagen.config import DatasetConfig, Sources, Split
@@ -24,11 +24,12 @@ from models import train
 from models.export import export_hitnet, fit_decoding, platt, validation_outputs
 from models.export import main as export_main
 from models.feature_augmentation import FeatureAugmentation
-from models.hit_pool import ROLES, HitPool, HitPools, write_pool
+from models.hit_pool import HitPool, HitPools, write_pool
 from models.hit_targets import bumps
 from models.hitnet_data import Batch, CropBatches, WholeTakes
 from models.hitnet_loss import LossWeights, hitnet_losses, weighted_sum
-from models.hitnet_training import MERGE_SECONDS, HitNetTraining, f_measure, merged, target_onsets, without_ignored
+from models.hitnet_training import HitNetTraining, f_measure, target_onsets, without_ignored
+from models.onset_figures import MERGE_SECONDS, merged
 from models.runs import load_hitnet
 
 CONFIG = Path(__file__).parents[1] / "configs" / "models" / "hitnet_tiny.yaml"
@@ -200,7 +201,7 @@ def test_a_trained_network_finds_hits_in_a_rendered_take(dataset: Path, pool: Pa
     take = rendered_take(dataset, Split.TRAIN)
     hits = find_hits(take, model=model, refine=False)
     assert hits == sorted(hits)
-    found = merged([hit.onset_samples / take.sample_rate for hit in hits])
+    found = merged(np.array([hit.onset_samples / take.sample_rate for hit in hits]))
     true = merged(HitPool(pool, Split.TRAIN)[0].labels.onset_frames.astype(np.float64) * FRAME_SECONDS)
     assert f_measure(true, found, 0.025) > 0.6
 

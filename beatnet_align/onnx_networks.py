@@ -1,0 +1,43 @@
+"""Open exported networks: weights that come with the package, and whatever was measured for them, in one file."""
+
+from collections.abc import Callable
+from importlib.resources import files
+from typing import TYPE_CHECKING, TypeVar
+
+from beatnet_align.errors import InputError
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+Measured = TypeVar("Measured")
+
+
+def shipped_weights(name: str) -> bytes:
+    """An ONNX file of the package."""
+    return files("beatnet_align").joinpath("weights", name).read_bytes()
+
+
+def open_network(
+    model: bytes, network: str, threads: int, entry: str, parse: Callable[[str], Measured]
+) -> "tuple[onnxruntime.InferenceSession, Measured]":
+    """A network ready to run on a CPU, and an entry of its metadata.
+
+    Args:
+        model: An ONNX file's bytes.
+        network: What it should be, for the message.
+        threads: How many it may use.
+        entry: Name in the metadata.
+        parse: Reads its text.
+
+    Raises:
+        InputError: The file is none, or lacks the entry.
+    """
+    import onnxruntime  # noqa: PLC0415 - slow to import, and --help must be quick
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    try:
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        return session, parse(session.get_modelmeta().custom_metadata_map[entry])
+    except Exception as error:  # onnxruntime's own errors share no other base
+        raise InputError(f"these weights are no {network}'s: {error}") from error
