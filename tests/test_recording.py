@@ -141,7 +141,7 @@ STEADY: tuple[Stage, ...] = (
     Overdrive(same_everywhere(6.0), soft=True),
     Overdrive(same_everywhere(6.0), soft=False),
     LevelRide(1.0, (0.0, -3.0, 2.0)),
-    SnareBuzz(same_everywhere(-20.0), 0.004, 200.0, -50.0, 1),
+    SnareBuzz(same_everywhere(-20.0), 0.004, 200.0, -50.0, 0.5, 1),
     TomRing((90.0, 140.0), 0.3, same_everywhere(-12.0)),
     RateRoundTrip(48_000),
     RateRoundTrip(32_000),

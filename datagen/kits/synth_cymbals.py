@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.interpolate import CubicSpline
 
 from beatnet_align.units import FloatArray, IntArray, seconds_to_samples
 from datagen.kits.synth_kit import band_noise, finish
@@ -61,6 +62,13 @@ def _turned(places: IntArray, cycles: FloatArray, losses: FloatArray) -> tuple[S
     angles = (2.0 * np.pi * turns).astype(np.float32)
     faded = np.exp(-np.outer(places, losses).astype(np.float32))
     return faded * np.sin(angles), faded * np.cos(angles)
+
+
+def _unsteady(time: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """A slow, random course between −1 and 1, [samples]: 0 at the blow, turning every 15 to 60 ms."""
+    spacing = float(rng.uniform(0.015, 0.06))
+    turns = np.arange(0.0, time[-1] + 4.0 * spacing, spacing)
+    return np.asarray(CubicSpline(turns, np.append(0.0, rng.uniform(-0.8, 0.8, len(turns) - 1)))(time)).clip(-1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -125,7 +133,8 @@ class Cymbal:
         metal: What kind, as varied.
         attack_seconds: How long the softest blow takes to reach its level; hard ones take less than half of it.
         frequencies_hz, decays_seconds, levels: [modes].
-        closes_seconds: When a foot shuts the hats; infinite where nothing does.
+        closes_seconds: When a foot shuts the hats, with a soft chick; infinite where nothing does.
+        clatter: How unsteadily two hats that touch ring, 0 to 1.
     """
 
     metal: Metal
@@ -134,10 +143,16 @@ class Cymbal:
     decays_seconds: FloatArray
     levels: FloatArray
     closes_seconds: float = np.inf
+    clatter: float = 0.0
 
     @classmethod
     def draw(
-        cls, metal: Metal, attack_seconds: float, rng: np.random.Generator, closes_seconds: float = np.inf
+        cls,
+        metal: Metal,
+        attack_seconds: float,
+        rng: np.random.Generator,
+        closes_seconds: float = np.inf,
+        clatter: float = 0.0,
     ) -> "Cymbal":
         """Draw the modes of a cymbal: dense and about as many in each kilohertz, as those of a plate are."""
         metal = metal.varied(rng)
@@ -155,7 +170,7 @@ class Cymbal:
         if metal.bell:
             strong = rng.choice(np.flatnonzero((frequencies > 1_500.0) & (frequencies < 6_000.0)), 7, replace=False)
             levels[strong] *= 1.0 + metal.bell
-        return cls(metal, attack_seconds, frequencies, decays, levels, closes_seconds)
+        return cls(metal, attack_seconds, frequencies, decays, levels, closes_seconds, clatter)
 
     def strike(self, velocity: float, sample_rate: int, rng: np.random.Generator) -> FloatArray:
         """See :class:`datagen.synth_kit.Voice`."""
@@ -174,9 +189,23 @@ class Cymbal:
         # A tenth of each mode sounds at once, the rest builds up.
         ring[: len(rising)] -= 0.9 * ringing(phasors, missing_decays, self.frequencies_hz, rising)
         closing = np.minimum(1.0, np.exp(-np.maximum(time - self.closes_seconds, 0.0) / 0.015))
+        if self.clatter > 0.0:
+            ring *= 1.0 + self.clatter * _unsteady(time, rng)
         mixture = ring * closing + self._stick(velocity, ring, time, sample_rate, rng)
+        if self.closes_seconds < time[-1]:
+            mixture += self._chick(ring, time, sample_rate, rng)
         attack = self.attack_seconds * (1.0 - 0.6 * velocity)
         return finish(mixture, velocity, time, max(attack, 0.0003))
+
+    def _chick(self, ring: FloatArray, time: FloatArray, sample_rate: int, rng: np.random.Generator) -> FloatArray:
+        """The hats meeting: a soft, slow noise, some 6 to 24 dB under what rings then."""
+        since = time - self.closes_seconds
+        rise, fall = float(rng.uniform(0.004, 0.02)), float(rng.uniform(0.015, 0.04))
+        envelope = np.where(since > 0.0, (1.0 - np.exp(-since / rise)) * np.exp(-np.maximum(since, 0.0) / fall), 0.0)
+        closes = int(np.searchsorted(since, 0.0))
+        level = np.sqrt(np.mean(ring[max(0, closes - sample_rate // 50) : closes + 1] ** 2))
+        noise = band_noise(float(rng.uniform(400.0, 3_000.0)), 9_000.0, len(time), sample_rate, rng)
+        return np.asarray(level * 10.0 ** (-float(rng.uniform(6.0, 24.0)) / 20.0) * envelope * noise)
 
     def _stick(
         self, velocity: float, ring: FloatArray, time: FloatArray, sample_rate: int, rng: np.random.Generator

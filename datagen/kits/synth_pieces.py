@@ -10,13 +10,14 @@ from datagen.kits import synth_cymbals as cymbals
 from datagen.kits.kit import Kit
 from datagen.kits.strikes import Strike, make_strike
 from datagen.kits.synth_cymbals import Cymbal
-from datagen.kits.synth_kit import Kick, Snare, Tom, Voice, band_noise, contact, finish, modes
+from datagen.kits.synth_kit import Kick, OtherHead, Snare, Tom, Voice, band_noise, contact, finish, modes
 
 LAYERS, ROUND_ROBINS = 5, 3
 SOFTEST_VELOCITY, HARDEST_VELOCITY = 0.12, 1.0
 VELOCITY_SPREAD = 0.015
 SLOW_HATS_SHARE = 0.4
 """Share of kits whose hats speak slowly, 5 to 12 ms, as heard on real recordings (EVIDENCE.md)."""
+TOM_HEADS_APART_HZ = (6.0, 45.0)
 LICENCE = "CC0-1.0"
 
 PIECES_LEVEL_DB = {
@@ -73,14 +74,25 @@ def draw_voices(rng: np.random.Generator) -> dict[Piece, Voice]:
     ride_attack = float(rng.uniform(0.0004, 0.006))
     closes = float(rng.uniform(0.25, 1.6)) if rng.random() < 0.5 else np.inf
     return {
-        Piece.KICK: Kick(rng.uniform(44.0, 70.0), rng.uniform(0.06, 0.19), rng.uniform(0.10, 0.50)),
-        Piece.SNARE: Snare(rng.uniform(150.0, 260.0), rng.uniform(0.045, 0.14), rng.uniform(0.25, 0.90)),
+        Piece.KICK: Kick(
+            float(rng.uniform(40.0, 75.0)),
+            float(rng.uniform(0.06, 0.28)),
+            float(rng.uniform(0.10, 0.50)),
+            OtherHead.draw(rng, (10.0, 40.0)),
+        ),
+        Piece.SNARE: Snare(
+            float(rng.uniform(150.0, 260.0)),
+            float(rng.uniform(0.045, 0.14)),
+            float(rng.uniform(0.25, 0.90)),
+            float(np.exp(rng.uniform(np.log(0.0006), np.log(0.02)))),
+            float(rng.uniform(0.2, 1.0)),
+        ),
         Piece.SIDESTICK: Sidestick(rng.uniform(1_200.0, 2_300.0), rng.uniform(240.0, 420.0), rng.uniform(0.009, 0.02)),
-        Piece.TOM_HIGH: Tom(tom_hz, tom_decay, stick, air),
-        Piece.TOM_MID: Tom(tom_hz * tom_ratio, tom_decay * 1.15, stick, air),
-        Piece.TOM_FLOOR: Tom(floor_hz, tom_decay * 1.35, stick, air),
+        Piece.TOM_HIGH: Tom(tom_hz, tom_decay, stick, air, OtherHead.draw(rng, TOM_HEADS_APART_HZ)),
+        Piece.TOM_MID: Tom(tom_hz * tom_ratio, tom_decay * 1.15, stick, air, OtherHead.draw(rng, TOM_HEADS_APART_HZ)),
+        Piece.TOM_FLOOR: Tom(floor_hz, tom_decay * 1.35, stick, air, OtherHead.draw(rng, TOM_HEADS_APART_HZ)),
         Piece.HIHAT_CLOSED: Cymbal.draw(cymbals.HIHAT_CLOSED, hat_attack, rng),
-        Piece.HIHAT_OPEN: Cymbal.draw(cymbals.HIHAT_OPEN, hat_attack, rng, closes),
+        Piece.HIHAT_OPEN: Cymbal.draw(cymbals.HIHAT_OPEN, hat_attack, rng, closes, float(rng.uniform(0.0, 0.9))),
         Piece.HIHAT_PEDAL: Cymbal.draw(cymbals.HIHAT_PEDAL, max(hat_attack, 0.003), rng),
         Piece.RIDE: Cymbal.draw(cymbals.RIDE, ride_attack, rng),
         Piece.RIDE_BELL: Cymbal.draw(cymbals.RIDE_BELL, 0.0004, rng),

@@ -21,6 +21,7 @@ class SnareBuzz:
         rise_seconds: How slowly wires begin to move.
         release_db_per_second: How fast they come to rest.
         threshold_db: Excitation below which they lie still, at full scale.
+        slap: How much they slap at the rate of what excites them, 0 to 1: at 50 Hz, every 20 ms.
         seed: Fixes the noise.
     """
 
@@ -28,6 +29,7 @@ class SnareBuzz:
     rise_seconds: float
     release_db_per_second: float
     threshold_db: float
+    slap: float
     seed: int
 
     def apply(self, layers: Layers, moment: Moment) -> Layers:
@@ -44,6 +46,10 @@ class SnareBuzz:
         amplitude = lfilter([1.0 - pole], [1.0, -pole], amplitude)
         noise = looped(self._noise(sample_rate), moment.start_samples, samples)
         rattle = noise * np.repeat(amplitude, CONTROL_SAMPLES)[:samples].astype(np.float32)
+        if self.slap > 0.0:
+            # The head pushes the wires away in one half of its swing and lets them fall back in the other.
+            swing = excitation / np.repeat(from_db(envelope_db), CONTROL_SAMPLES)[:samples]
+            rattle *= (1.0 + self.slap * np.clip(swing, -1.0, 1.0)).astype(np.float32)
         layers[0] += from_db(self.level_db)[:, None] * rattle
         return layers
 
