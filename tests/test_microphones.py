@@ -155,3 +155,14 @@ def test_other_misuse_is_refused() -> None:
         ArrayRenderer(array, draw_room(rng, RATE, 3, 1))
     with pytest.raises(InputError, match="not for snare"):
         ArrayRenderer(array, None).image(Piece.SNARE, snare())
+
+
+def test_a_kick_may_be_nearly_as_loud_as_the_snare_in_the_snares_microphone() -> None:
+    below_db = []
+    for seed in range(150):
+        array = draw_array(np.random.default_rng(seed), (Piece.KICK, Piece.SNARE), 6, RATE)
+        for column, microphone in enumerate(array.microphones):
+            if microphone.name == "snare_top":
+                below_db.append(array.gain_db[array.pieces.index(Piece.SNARE), column] - array.gain_db[0, column])
+    assert np.quantile(below_db, 0.1) < 8.0
+    assert np.quantile(below_db, 0.9) > 20.0

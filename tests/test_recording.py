@@ -308,3 +308,18 @@ def test_wrong_shapes_are_refused() -> None:
         chain.apply_to_parts(take(), take()[None, :2])
     with pytest.raises(InputError, match="peaks must be"):
         draw_recording(np.random.default_rng(0), CHANNELS, RATE, SAMPLES, CLEAN, peaks=np.ones(2))
+
+
+def test_wires_slap_at_the_rate_of_the_kick() -> None:
+    time = np.arange(RATE) / RATE
+    kick = (0.8 * np.sin(2.0 * np.pi * 100.0 * time))[None, None].astype(np.float32)
+
+    def slapping(slap: float) -> float:
+        """Share of the rattle's power that swings at 100 Hz."""
+        added = SnareBuzz((-12.0,), 0.004, 200.0, -50.0, slap, 1).apply(kick.copy(), Moment(RATE))[0, 0] - kick[0, 0]
+        power = added[RATE // 4 :].astype(np.float64) ** 2
+        swing = np.exp(-2j * np.pi * 100.0 * time[RATE // 4 :])
+        return float(abs(np.mean(power * swing)) / np.mean(power))
+
+    assert slapping(0.0) < 0.1
+    assert slapping(1.0) > 0.4

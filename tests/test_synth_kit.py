@@ -12,8 +12,8 @@ from beatnet_align.hits import Piece
 from beatnet_align.onset_timing import smoothed_energy
 from beatnet_align.units import FloatArray
 from datagen.kits.loading import Kit, Strike
-from datagen.kits.synth_cymbals import CRASH, HIHAT_CLOSED, Cymbal, ringing
-from datagen.kits.synth_kit import Voice, modes, strike_peak
+from datagen.kits.synth_cymbals import CRASH, HIHAT_CLOSED, HIHAT_OPEN, Cymbal, ringing
+from datagen.kits.synth_kit import Kick, OtherHead, Snare, Tom, Voice, modes, strike_peak
 from datagen.kits.synth_pieces import Sidestick, draw_voices, synthesise_kit
 
 RATE = 44_100
@@ -181,3 +181,42 @@ def test_harder_blows_are_brighter(voice: Voice) -> None:
         return float(np.mean([centroid_hz(blow) for blow in blows]))
 
     assert centre(0.15) < centre(0.5) < centre(0.95)
+
+
+@pytest.mark.parametrize("drum", [Kick, Tom])
+def test_heads_tuned_apart_get_louder_again(drum: type[Kick] | type[Tom]) -> None:
+    def rise_db(other: OtherHead) -> float:
+        """How far the level rises again 15 to 150 ms after the blow."""
+        blow = drum(decay_seconds=0.2, other_head=other).strike(0.7, RATE, np.random.default_rng(1))
+        window = RATE // 40
+        energy = np.convolve(blow * blow, np.ones(window) / window, "same")[int(0.015 * RATE) : int(0.15 * RATE)]
+        level_db = 10.0 * np.log10(energy)
+        return float(np.max(level_db - np.minimum.accumulate(level_db)))
+
+    assert rise_db(OtherHead()) < 1.0
+    assert rise_db(OtherHead(1.0, 20.0)) > 3.0
+
+
+def test_loose_wires_are_loudest_later() -> None:
+    def loudest_seconds(swell_seconds: float) -> float:
+        blows = [
+            Snare(wires=0.9, swell_seconds=swell_seconds).strike(0.6, RATE, np.random.default_rng(i)) for i in range(8)
+        ]
+        treble = np.mean([np.diff(blow) ** 2 for blow in blows], axis=0)
+        late = np.convolve(treble, np.ones(220), "same")[int(0.004 * RATE) :]  # behind the stick
+        return float(np.argmax(late)) / RATE
+
+    assert loudest_seconds(0.001) < 0.006 < loudest_seconds(0.02)
+
+
+def test_hats_close_with_a_chick_and_clatter_without_moving_their_attack() -> None:
+    rng = np.random.default_rng(3)
+    plain = Cymbal.draw(HIHAT_OPEN, 0.001, rng)
+    closing = Cymbal(plain.metal, 0.001, plain.frequencies_hz, plain.decays_seconds, plain.levels, 0.3, 0.8)
+    for voice in (plain, closing):
+        blow = voice.strike(0.8, RATE, np.random.default_rng(5))
+        assert np.max(np.abs(blow)) == pytest.approx(strike_peak(0.8))
+        assert int(np.argmax(smoothed_energy(blow, RATE) > 0.05 * smoothed_energy(blow, RATE).max())) < 0.005 * RATE
+    blow = closing.strike(0.8, RATE, np.random.default_rng(5))
+    power = [float(np.mean(blow[int(at * RATE) : int((at + 0.01) * RATE)] ** 2)) for at in (0.29, 0.31, 0.36)]
+    assert power[0] > power[2] > 0.0
