@@ -95,6 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     add_alignment(command)
     add_listening(command)
     add_splicing(command)
+    command.add_argument(
+        "--report-hits", action="store_true", help="print where each hit goes and how surely, and the feel of each bar"
+    )
     command.set_defaults(run=_align)
 
     command = commands.add_parser("detect", help="list the hits of a take")
@@ -152,6 +155,10 @@ def _align(arguments: argparse.Namespace) -> None:
             force=arguments.force,
             progress=bar.advance,
         )
+    if arguments.report_hits:
+        from beatnet_align.hit_report import bar_table, move_table  # noqa: PLC0415
+
+        print(f"{move_table(aligned.plan)}\n\n{bar_table(aligned.plan)}\n")
     _report(aligned, arguments.out)
 
 
@@ -188,7 +195,7 @@ def _detect(arguments: argparse.Namespace) -> None:
     import json  # noqa: PLC0415
 
     from beatnet_align.audio_files import open_take  # noqa: PLC0415
-    from beatnet_align.units import samples_to_seconds  # noqa: PLC0415
+    from beatnet_align.hit_report import hit_rows, hit_table  # noqa: PLC0415
 
     listener = read_listener(arguments)
     with open_take(arguments.take, read_roles(arguments)) as opened, ProgressBar() as bar:
@@ -199,28 +206,10 @@ def _detect(arguments: argparse.Namespace) -> None:
             listener.listening,
             lambda samples: bar.advance("finding hits", samples, take.samples),
         )
-    rows = [
-        {
-            "seconds": round(samples_to_seconds(hit.onset_samples, take.sample_rate), 6),
-            "channel": take.channels[hit.channel].name,
-            "piece": hit.piece.value,
-            "velocity": hit.velocity,
-            "confidence": hit.confidence,
-        }
-        for hit in hits
-    ]
     if not hits:
         print(f"note: no hits were found in {arguments.take}", file=sys.stderr)
-    if arguments.json:
-        print(json.dumps({"hits": rows}, indent=1))
-        return
-    width = max([7, *(len(channel.name) for channel in take.channels)])
-    print(f"{'seconds':>11}  {'channel':<{width}}  {'piece':<13}  velocity  confidence")
-    for row in rows:
-        print(
-            f"{row['seconds']:11.4f}  {row['channel']:<{width}}  {row['piece']:<13}  "
-            f"{row['velocity']:8.2f}  {row['confidence']:10.2f}"
-        )
+    rows = hit_rows(hits, take)
+    print(json.dumps({"hits": rows}, indent=1) if arguments.json else hit_table(rows))
 
 
 def _compare(arguments: argparse.Namespace) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from beatnet_align.engines import DEFAULT_ENGINE, Engine
+from beatnet_align.engines import DEFAULT_ENGINE, Engine, Positions
 from beatnet_align.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,6 +34,12 @@ def add_tempo(command: argparse.ArgumentParser) -> None:
     """Where the tempo comes from."""
     group = command.add_argument_group("tempo (estimated from the hits where nothing is given)")
     group.add_argument("--bpm", type=float, help="constant tempo, quarter notes a minute")
+    group.add_argument(
+        "--about-bpm",
+        metavar="BPM",
+        type=float,
+        help="estimate the tempo within 20 %% of this one: not its half or its double",
+    )
     group.add_argument("--first-beat", metavar="SECONDS", type=float, help="when bar 1 begins")
     group.add_argument("--tempo-map", metavar="FILE.mid", type=Path, help="MIDI file with tempo and signature changes")
     group.add_argument("--click", metavar="FILE.wav", type=Path, help="recorded click that starts with the take")
@@ -66,7 +72,30 @@ def add_alignment(command: argparse.ArgumentParser) -> None:
     group.add_argument("--groove-bpm", metavar="BPM", type=float, help="tempo of a --groove take")
     group.add_argument("--groove-first-beat", metavar="SECONDS", type=float, help="bar 1 of a --groove take")
     group.add_argument(
+        "--positions",
+        choices=[positions.value for positions in Positions],
+        help="which line a hit was meant for; neural: a network that knows the phrase; nearest: the nearest one "
+        "(default: neural with the neural engine, nearest with onset-quantise)",
+    )
+    group.add_argument(
         "--strength", metavar="PERCENT", type=float, default=100.0, help="0 leaves hits, 100 snaps (%(default)g)"
+    )
+    group.add_argument(
+        "--piece-strength",
+        metavar="PIECE=PERCENT",
+        action="append",
+        default=[],
+        help="a strength for a piece or kind (kick, snare, hihat, tom, ride, crash, other): hihat=60 (repeatable)",
+    )
+    group.add_argument(
+        "--keep-feel",
+        metavar="PERCENT",
+        type=float,
+        nargs="?",
+        const=100.0,
+        default=0.0,
+        help="keep what each kind of piece does all along (hats ahead, a late snare) and remove drift and mistakes; "
+        "100 where no number follows, so name it after TAKE",
     )
     group.add_argument(
         "--exclude-within", metavar="MS", type=float, default=0.0, help="leave hits this close to their line"
@@ -146,10 +175,13 @@ def read_detective(arguments: argparse.Namespace) -> "BeatDetective":
 
     return replace(
         read_listener(arguments),
+        positions=None if arguments.positions is None else Positions(arguments.positions),
         grid=arguments.grid,
         swing=arguments.swing / 100.0,
         groove=_groove(arguments),
         strength=arguments.strength / 100.0,
+        piece_strengths=_piece_strengths(arguments.piece_strength),
+        keep_feel=arguments.keep_feel / 100.0,
         exclude_within_seconds=ms_to_seconds(arguments.exclude_within),
         max_move_seconds=None if arguments.max_move is None else ms_to_seconds(arguments.max_move),
         bars=_bars(arguments.bars),
@@ -176,6 +208,7 @@ def read_tempo(arguments: argparse.Namespace) -> "TempoRequest":
 
     return TempoRequest(
         bpm=arguments.bpm,
+        about_bpm=arguments.about_bpm,
         first_beat_seconds=arguments.first_beat,
         midi=arguments.tempo_map,
         click=arguments.click,
@@ -194,6 +227,17 @@ def read_roles(arguments: argparse.Namespace) -> "dict[str, Role]":
             raise InputError(f"--role wants CHANNEL=ROLE with one of {', '.join(Role)}; found {text!r}")
         roles[channel] = Role(name)
     return roles
+
+
+def _piece_strengths(texts: list[str]) -> dict[str, float]:
+    strengths = {}
+    for text in texts:
+        piece, _, percent = text.partition("=")
+        try:
+            strengths[piece] = float(percent) / 100.0
+        except ValueError as error:
+            raise InputError(f"--piece-strength wants PIECE=PERCENT, such as hihat=60; found {text!r}") from error
+    return strengths
 
 
 def _bars(text: str | None) -> tuple[int, int] | None:

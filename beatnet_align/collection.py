@@ -75,7 +75,9 @@ def find_hits(
     """
     settings = settings or OnsetSettings()
     triggers = trigger_channels(take, settings)
-    candidates = [c for c in find_candidates(take, progress) if c.channel in triggers]
+    # What rises in the last samples may be timed past the end, where a take has no hits.
+    inside = (c for c in find_candidates(take, progress) if 0 <= c.onset_samples < take.samples)
+    candidates = [c for c in inside if c.channel in triggers]
     return collect(candidates, [channel.role for channel in take.channels], take.sample_rate, settings)
 
 

@@ -117,7 +117,7 @@ def compare(  # noqa: PLR0913 - the options of align and three of its own
             aligned[engine] = align(
                 take_path,
                 folder / engine,
-                replace(detective, engine=engine),
+                replace(detective, engine=engine, positions=None),
                 tempo,
                 roles=roles,
                 force=force,

@@ -179,12 +179,20 @@ def _check_move(move: Move, facts: TakeFacts) -> None:
     if move.channel not in facts.channels:
         known = ", ".join(facts.channels)
         raise InputError(f"the {_place(move, facts)} names the channel {move.channel!r}; the channels are {known}")
-    for what, value in (("velocity", move.velocity), ("confidence", move.confidence)):
+    for what, value in (
+        ("velocity", move.velocity),
+        ("confidence", move.confidence),
+        ("line_confidence", move.line_confidence),
+    ):
         if not 0.0 <= value <= 1.0:
             raise InputError(f"the {_place(move, facts)} has a {what} of {value:g}; it must lie between 0 and 1")
     if move.line_beats is not None and not isfinite(move.line_beats):
         raise InputError(
             f"the {_place(move, facts)} has line_beats {move.line_beats}; give a beat, or null to leave it"
+        )
+    if move.runner_up_beats is not None and not isfinite(move.runner_up_beats):
+        raise InputError(
+            f"the {_place(move, facts)} has runner_up_beats {move.runner_up_beats}; give a beat, or null for none"
         )
     if not 0 <= move.onset_samples < facts.samples:
         raise InputError(f"the {_place(move, facts)} lies outside the take of {_length(facts):.3f} s")

@@ -20,6 +20,7 @@ class Flag(StrEnum):
 
     FAR_FROM_LINE = "far_from_line"
     LOW_CONFIDENCE = "low_confidence"
+    UNSURE_LINE = "unsure_line"
     TWO_CLAIMS = "two_claims"
     ORNAMENT = "ornament"
     FOLLOWS_LEAD = "follows_lead"
@@ -30,7 +31,16 @@ class Flag(StrEnum):
     OUTSIDE_TAKE = "outside_take"
 
 
-DOUBTFUL = frozenset({Flag.FAR_FROM_LINE, Flag.LOW_CONFIDENCE, Flag.TWO_CLAIMS, Flag.CROWDED, Flag.BEYOND_MAX_MOVE})
+DOUBTFUL = frozenset(
+    {
+        Flag.FAR_FROM_LINE,
+        Flag.LOW_CONFIDENCE,
+        Flag.UNSURE_LINE,
+        Flag.TWO_CLAIMS,
+        Flag.CROWDED,
+        Flag.BEYOND_MAX_MOVE,
+    }
+)
 """The flags that ask the engineer to look."""
 
 
@@ -52,9 +62,12 @@ class Move:
         channel: Name of the channel that triggered it.
         piece: What was struck.
         velocity: 0 to 1.
-        confidence: 0 to 1, that the hit is real and the line is right.
+        confidence: 0 to 1, that the hit is real.
         leads: Whether the other hits of its segment follow this one.
         line_beats: The grid line it was meant for; None for a hit that is left where it is.
+        line_confidence: 0 to 1, that it was meant for the line which was chosen; of an ornament, that it is one as
+            well; of what is probably no hit, that it is none. 1 where nobody asked, as with nearest lines.
+        runner_up_beats: The line that it was meant for if not for that one; None where nobody asked.
         flags: See :class:`Flag`.
     """
 
@@ -66,6 +79,8 @@ class Move:
     confidence: float
     leads: bool = True
     line_beats: float | None = None
+    line_confidence: float = 1.0
+    runner_up_beats: float | None = None
     flags: tuple[Flag, ...] = ()
 
     @property

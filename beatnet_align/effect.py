@@ -1,22 +1,30 @@
 """The whole road: hits -> tempo map and grid -> alignment -> edit plan -> render; on arrays, takes and files."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
 
 from beatnet_align.ahead import ahead
 from beatnet_align.audio_files import OpenTake, open_take
+from beatnet_align.claims import ClaimMaker
 from beatnet_align.collection import OnsetSettings
 from beatnet_align.cut_list import channel_groups, validate
-from beatnet_align.edit_plan import DOUBTFUL, EditPlan, Fill, Flag, SpliceSettings, TakeFacts
-from beatnet_align.engines import DEFAULT_ENGINE, Engine, engine_called, find_hits
+from beatnet_align.edit_plan import EditPlan, Fill, SpliceSettings, TakeFacts
+from beatnet_align.engines import (
+    DEFAULT_ENGINE,
+    Engine,
+    Positions,
+    claim_maker,
+    engine_called,
+    find_hits,
+    positions_called,
+)
 from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid, parse_grid
 from beatnet_align.groove import GrooveTemplate
 from beatnet_align.plan_json import load_plan, plan_to_json
 from beatnet_align.quantise import QuantiseSettings, quantise
+from beatnet_align.remarks import doubt_remarks, padding_remarks, why_no_hits
 from beatnet_align.roles import Role
 from beatnet_align.splice import render, render_whole
 from beatnet_align.stem_writer import check_out_dir, write_stems
@@ -42,10 +50,13 @@ class BeatDetective:
 
     Attributes:
         engine: Who finds the hits.
+        positions: How their places on the grid are chosen; the engine's own way when None.
         grid: Such as "1/16", "1/8T" or "1/16+1/8T".
         swing: 0.5 straight, 0.667 triplet swing.
         groove: A template to follow instead of the even grid.
         strength: 0 leaves every hit, 1 puts it on its line.
+        piece_strengths: Pieces or kinds of pieces with a strength of their own, such as {"hihat": 0.6}.
+        keep_feel: 0 to 1; how much of what each kind of piece does all along stays, while drift and mistakes go.
         exclude_within_seconds: Hits this close to their line stay.
         max_move_seconds: Hits that would move further stay and are flagged; None for no limit.
         bars: First and last bar to edit, from 1; None for all.
@@ -63,10 +74,13 @@ class BeatDetective:
     """
 
     engine: Engine = DEFAULT_ENGINE
+    positions: Positions | None = None
     grid: str = "1/16"
     swing: float = 0.5
     groove: GrooveTemplate | None = None
     strength: float = 1.0
+    piece_strengths: Mapping[str, float] = field(default_factory=dict)
+    keep_feel: float = 0.0
     exclude_within_seconds: float = 0.0
     max_move_seconds: float | None = None
     bars: tuple[int, int] | None = None
@@ -80,7 +94,7 @@ class BeatDetective:
 
     def __post_init__(self) -> None:
         # Each of these checks its own part, so that a wrong value is told before any work.
-        _ = engine_called(self.engine), self.lines, self.rules, self.listening, self.splicing
+        _ = self.claim_maker, self.lines, self.rules, self.listening, self.splicing
 
     @property
     def lines(self) -> Grid:
@@ -88,9 +102,22 @@ class BeatDetective:
         return parse_grid(self.grid, self.swing, self.groove)
 
     @property
+    def claim_maker(self) -> ClaimMaker:
+        """What sends hits to lines."""
+        own = engine_called(self.engine).positions
+        return claim_maker(own if self.positions is None else positions_called(self.positions))
+
+    @property
     def rules(self) -> QuantiseSettings:
         """How hits are sent to lines."""
-        return QuantiseSettings(self.strength, self.exclude_within_seconds, self.max_move_seconds, self.bars)
+        return QuantiseSettings(
+            self.strength,
+            tuple(self.piece_strengths.items()),
+            self.keep_feel,
+            self.exclude_within_seconds,
+            self.max_move_seconds,
+            self.bars,
+        )
 
     @property
     def listening(self) -> OnsetSettings:
@@ -125,7 +152,8 @@ class BeatDetective:
         if not hits:
             return self._empty_plan(take)
         tempo_map, notes = told or estimated_tempo(request, take, hits)
-        moves = quantise(hits, take, tempo_map, self.lines, self.rules, self.splicing)
+        maker = self.claim_maker
+        moves = quantise(hits, take, tempo_map, self.lines, self.rules, self.splicing, claim_maker=maker)
         plan = EditPlan(TakeFacts.of(take), moves, tempo_map, self.lines, str(self.engine), self.splicing, notes)
         validate(plan, take)
         return plan
@@ -212,9 +240,9 @@ def align(
         check_out_dir(opened, out_dir, force, [EDITS_NAME])
         plan = detective.plan(opened.take, tempo, progress)
         if not plan.moves:
-            raise InputError(_why_no_hits(opened.take, take_path))
+            raise InputError(why_no_hits(opened.take, take_path))
         _write(opened, plan, out_dir, force, progress)
-        return Aligned(plan, (*_padding(opened), *plan.notes, *_doubts(plan)))
+        return Aligned(plan, (*padding_remarks(opened), *plan.notes, *doubt_remarks(plan, EDITS_NAME)))
 
 
 def render_edits(
@@ -238,32 +266,9 @@ def render_edits(
         validate(plan, opened.take)
         check_out_dir(opened, out_dir, force, [EDITS_NAME])
         _write(opened, plan, out_dir, force, progress)
-        return Aligned(plan, _padding(opened))
+        return Aligned(plan, padding_remarks(opened))
 
 
 def _write(opened: OpenTake, plan: EditPlan, out_dir: Path, force: bool, progress: Progress) -> None:
     blocks = render(opened.take, plan, lambda samples: progress("writing stems", samples, opened.take.samples))
     write_stems(opened, ahead(blocks), out_dir, force=force, extra_files={EDITS_NAME: plan_to_json(plan).encode()})
-
-
-def _padding(opened: OpenTake) -> tuple[str, ...]:
-    if not opened.padded_stems:
-        return ()
-    names = ", ".join(stem.name for stem in opened.padded_stems)
-    return (f"stems differ in length: {names} end before the take does and count as silent from there",)
-
-
-def _doubts(plan: EditPlan) -> tuple[str, ...]:
-    edited = [move for move in plan.moves if Flag.OUTSIDE_BARS not in move.flags]
-    doubtful = sum(1 for move in edited if DOUBTFUL.intersection(move.flags))
-    if not doubtful:
-        return ()
-    return (f"{doubtful} of {len(edited)} hits are flagged as doubtful in {EDITS_NAME}",)
-
-
-def _why_no_hits(take: Take, path: Path) -> str:
-    block = 10 * take.sample_rate
-    peak = max(float(np.max(np.abs(take.read(at, at + block)))) for at in range(0, take.samples, block))
-    if peak == 0.0:
-        return f"{path} is silent: every sample is zero; is it the right take?"
-    return f"no hits were found in {path}; raise the sensitivity, or check the trigger channels"

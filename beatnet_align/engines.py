@@ -1,4 +1,4 @@
-"""The engines by name, and the hit finder that each of them uses. Quick to import: the command line lists them."""
+"""The engines by name: who finds hits, and who chooses their positions. Quick to import for the command line."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -7,16 +7,29 @@ from typing import TYPE_CHECKING, assert_never
 from beatnet_align.errors import InputError
 
 if TYPE_CHECKING:
+    from beatnet_align.claims import ClaimMaker
     from beatnet_align.collection import OnsetSettings
     from beatnet_align.hits import Hit
     from beatnet_align.take import Take
 
 
 class Engine(StrEnum):
-    """Who decides what is a hit. Both send hits to their nearest line by the same rules, see ``quantise.py``."""
+    """Who decides what is a hit and, where nobody says otherwise, where it belongs."""
 
     NEURAL = "neural"
     ONSET_QUANTISE = "onset-quantise"
+
+    @property
+    def positions(self) -> "Positions":
+        """How the engine chooses them by itself."""
+        return Positions.NEURAL if self is Engine.NEURAL else Positions.NEAREST
+
+
+class Positions(StrEnum):
+    """How the grid position of a hit is chosen: by a network, which knows the phrase, or as the nearest line."""
+
+    NEURAL = "neural"
+    NEAREST = "nearest"
 
 
 DEFAULT_ENGINE = Engine.NEURAL
@@ -32,6 +45,18 @@ def engine_called(name: str) -> Engine:
         return Engine(name)
     except ValueError as error:
         raise InputError(f"the engine must be one of {', '.join(Engine)}; found {name!r}") from error
+
+
+def positions_called(name: str) -> Positions:
+    """A way of choosing positions by its name.
+
+    Raises:
+        InputError: There is none of that name.
+    """
+    try:
+        return Positions(name)
+    except ValueError as error:
+        raise InputError(f"the positions must be one of {', '.join(Positions)}; found {name!r}") from error
 
 
 def find_hits(
@@ -66,3 +91,18 @@ def find_hits(
             return collection.find_hits(take, settings, progress)
         case _:
             assert_never(engine)
+
+
+def claim_maker(positions: Positions) -> "ClaimMaker":
+    """What sends hits to lines: NEURAL asks GridNet, NEAREST follows the rules of ``nearest_line.py``."""
+    match positions:
+        case Positions.NEURAL:
+            from beatnet_align.gridnet import gridnet_claims  # noqa: PLC0415
+
+            return gridnet_claims
+        case Positions.NEAREST:
+            from beatnet_align.nearest_line import nearest_line_claims  # noqa: PLC0415
+
+            return nearest_line_claims
+        case _:
+            assert_never(positions)

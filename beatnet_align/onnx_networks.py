@@ -18,7 +18,7 @@ def shipped_weights(name: str) -> bytes:
 
 
 def open_network(
-    model: bytes, network: str, threads: int, entry: str, parse: Callable[[str], Measured]
+    model: bytes, network: str, threads: int, entry: str, parse: Callable[[str], Measured], absent: str | None = None
 ) -> "tuple[onnxruntime.InferenceSession, Measured]":
     """A network ready to run on a CPU, and an entry of its metadata.
 
@@ -28,9 +28,10 @@ def open_network(
         threads: How many it may use.
         entry: Name in the metadata.
         parse: Reads its text.
+        absent: The text where the file lacks the entry; None where it must not.
 
     Raises:
-        InputError: The file is none, or lacks the entry.
+        InputError: The file is none, or lacks an entry that it must have.
     """
     import onnxruntime  # noqa: PLC0415 - slow to import, and --help must be quick
 
@@ -38,6 +39,7 @@ def open_network(
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     try:
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        return session, parse(session.get_modelmeta().custom_metadata_map[entry])
+        told = session.get_modelmeta().custom_metadata_map
+        return session, parse(told[entry] if absent is None else told.get(entry, absent))
     except Exception as error:  # onnxruntime's own errors share no other base
         raise InputError(f"these weights are no {network}'s: {error}") from error

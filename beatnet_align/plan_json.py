@@ -28,6 +28,8 @@ _MOVE_KEYS = (
     "leads",
     "flags",
 )
+_LATER_MOVE_KEYS = ("line_confidence", "runner_up_beats")
+"""Plans of earlier versions of the program lack these."""
 
 
 def plan_to_json(plan: EditPlan) -> str:
@@ -131,6 +133,8 @@ def _move_to_json(move: Move, sample_rate: int) -> dict[str, Any]:
         "onset_seconds": round(samples_to_seconds(move.onset_samples, sample_rate), SECONDS_DECIMALS),
         "destination_seconds": round(samples_to_seconds(move.destination_samples, sample_rate), SECONDS_DECIMALS),
         "line_beats": move.line_beats,
+        "line_confidence": move.line_confidence,
+        "runner_up_beats": move.runner_up_beats,
         "channel": move.channel,
         "piece": move.piece.value,
         "velocity": move.velocity,
@@ -143,11 +147,12 @@ def _move_to_json(move: Move, sample_rate: int) -> dict[str, Any]:
 def _move_from_json(entry: Any, number: int, sample_rate: int) -> Move:
     if not isinstance(entry, Mapping):
         raise InputError(f"move {number} should be an object, found {entry!r}")
-    wrong = sorted(set(entry) ^ set(_MOVE_KEYS))
+    wrong = sorted((set(entry) - set(_LATER_MOVE_KEYS)) ^ set(_MOVE_KEYS))
     if wrong:
         raise InputError(f"move {number} has wrong or missing entries: {', '.join(map(str, wrong))}")
     if not isinstance(entry["leads"], bool):
         raise InputError(f"leads of move {number} should be true or false, found {entry['leads']!r}")
+    runner_up_beats = entry.get("runner_up_beats")
     try:
         return Move(
             onset_samples=seconds_to_samples(float(entry["onset_seconds"]), sample_rate),
@@ -158,6 +163,8 @@ def _move_from_json(entry: Any, number: int, sample_rate: int) -> Move:
             confidence=float(entry["confidence"]),
             leads=entry["leads"],
             line_beats=None if entry["line_beats"] is None else float(entry["line_beats"]),
+            line_confidence=float(entry.get("line_confidence", 1.0)),
+            runner_up_beats=None if runner_up_beats is None else float(runner_up_beats),
             flags=tuple(Flag(flag) for flag in entry["flags"]),
         )
     except (TypeError, ValueError, OverflowError) as error:

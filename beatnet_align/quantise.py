@@ -1,36 +1,25 @@
-"""Classical alignment: every hit to its nearest grid line, by rules an engineer can foresee."""
+"""From claims to moves: where every hit of a claim goes, what is left alone, and that all of it can be cut."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from beatnet_align.claims import Claim, ClaimMaker, Decision, one_piece
 from beatnet_align.cut_list import Cut, channel_groups, cut_before, leaves_take, runs_into, segments
 from beatnet_align.edit_plan import Flag, Move, SpliceSettings
 from beatnet_align.errors import InputError
+from beatnet_align.feel import GROUP_NAMES, group_of, piece_feel_seconds
 from beatnet_align.grid import Grid
 from beatnet_align.hits import Hit, Piece
+from beatnet_align.nearest_line import nearest_line_claims
 from beatnet_align.take import Take
 from beatnet_align.tempo_map import TempoMap
-from beatnet_align.units import FloatArray, samples_to_seconds, seconds_to_ms, seconds_to_samples
-
-FAR_SHARE = 0.35
-"""Further than this share of a grid step from its line, a hit is doubtful."""
+from beatnet_align.units import samples_to_seconds, seconds_to_ms, seconds_to_samples
 
 LOW_CONFIDENCE = 0.5
-FLAM_SECONDS, FLAM_SHARE = 0.035, 0.35
-"""Hits closer than this in time, and than this share of a grid step, were meant for one line."""
-
-ORNAMENT_SECONDS, ORNAMENT_SHARE = 0.090, 0.6
-ORNAMENT_VELOCITY = 0.7
-"""A softer stroke of the same piece this close to a main stroke ornaments it, and keeps its spacing."""
-
-LEAST_APART_SHARE = 0.6
-LEANING_SHARE = 0.3
-"""Of two strokes that far apart, in steps, one that leans this far to a free neighbouring line goes there."""
-
-CLEAR_LEAD_DB = 10.0
-"""Of two strokes on one line the nearer leads, unless the other is this much more salient."""
+SURE_LINE = 0.9
+"""From this probability on a line needs no second look."""
 
 LEAST_APART_SECONDS = 0.006
 """Less than this of an attack before the next cut is as good as none."""
@@ -42,12 +31,18 @@ class QuantiseSettings:
 
     Attributes:
         strength: 0 leaves every hit, 1 puts it on its line.
+        piece_strengths: Pieces, or kinds of pieces as in ``feel.py``, with a strength of their own. What is cut
+            together moves as its leading hit says.
+        keep_feel: 0 removes all deviation; 1 keeps what each kind of piece does all along, and removes drift and
+            mistakes.
         exclude_within_seconds: Hits this close to their line are left alone.
         max_move_seconds: Hits that would move further are left alone and flagged; None for no limit.
         bars: First and last bar to edit, from 1, both included; None for all.
     """
 
     strength: float = 1.0
+    piece_strengths: tuple[tuple[str, float], ...] = ()
+    keep_feel: float = 0.0
     exclude_within_seconds: float = 0.0
     max_move_seconds: float | None = None
     bars: tuple[int, int] | None = None
@@ -55,6 +50,14 @@ class QuantiseSettings:
     def __post_init__(self) -> None:
         if not 0.0 <= self.strength <= 1.0:
             raise InputError(f"strength must lie between 0 and 1 (0 to 100 %), found {self.strength}")
+        known = list(dict.fromkeys((*GROUP_NAMES, *Piece)))
+        for name, strength in self.piece_strengths:
+            if name not in known:
+                raise InputError(f"no such piece: {name!r}; choose from {', '.join(known)}")
+            if not 0.0 <= strength <= 1.0:
+                raise InputError(f"strength of {name} must lie between 0 and 1 (0 to 100 %), found {strength}")
+        if not 0.0 <= self.keep_feel <= 1.0:
+            raise InputError(f"the feel to keep must lie between 0 and 1 (0 to 100 %), found {self.keep_feel}")
         if not self.exclude_within_seconds >= 0.0:
             raise InputError(
                 f"exclude-within must not be negative, found {seconds_to_ms(self.exclude_within_seconds):g} ms"
@@ -64,6 +67,11 @@ class QuantiseSettings:
         if self.bars is not None and self.bars[0] > self.bars[1]:
             raise InputError(f"the bar range ends before it starts: {self.bars[0]}-{self.bars[1]}")
 
+    def strength_of(self, piece: Piece) -> float:
+        """The strength of a piece: its own, else that of its kind, else that of all."""
+        own = dict(self.piece_strengths)
+        return own.get(piece.value, own.get(group_of(piece), self.strength))
+
 
 def quantise(
     hits: Sequence[Hit],
@@ -72,12 +80,12 @@ def quantise(
     grid: Grid,
     settings: QuantiseSettings | None = None,
     splice: SpliceSettings | None = None,
+    *,
+    claim_maker: ClaimMaker = nearest_line_claims,
 ) -> tuple[Move, ...]:
-    """Send each hit to its nearest line.
+    """Send each hit to the line that it was meant for.
 
-    Hits within a flam of each other go together, led by the most salient. An ornament goes with its main stroke.
-    Where two strokes claim one line, the nearer has it; the other takes the free neighbouring line it leans to, or
-    follows.
+    Hits of one claim go together: the lead to the line, ornaments and those that only go along by the lead's shift.
 
     Args:
         hits: In order of onset.
@@ -86,6 +94,7 @@ def quantise(
         grid: Gives the lines.
         settings: See :class:`QuantiseSettings`.
         splice: How the moves will be cut, which decides how close two of them may come.
+        claim_maker: Decides which line that is; the nearest, by the rules of ``nearest_line.py``, when not given.
 
     Returns:
         One move per hit, in the same order. Cut lists derived from them keep the invariants.
@@ -95,25 +104,21 @@ def quantise(
     settings = settings or QuantiseSettings()
     splice = splice or SpliceSettings()
     groups = channel_groups(splice, [channel.name for channel in take.channels])
-    rate = take.sample_rate
-    beats = tempo_map.to_beats(samples_to_seconds(np.array([hit.onset_samples for hit in hits]), rate))
-    steps = grid.step_beats_at(beats)
     moves: list[Move] = []
-    for claim in _claims(hits, beats, steps * 60.0 / tempo_map.bpm_at(beats), grid, rate):
+    claims = claim_maker(hits, take.sample_rate, tempo_map, grid)
+    feel = piece_feel_seconds(hits, claims, take.sample_rate, tempo_map) if settings.keep_feel else {}
+    for claim in claims:
         line_seconds = tempo_map.to_seconds(claim.line_beats)
         leave = _reason_to_leave(hits[claim.lead], line_seconds, tempo_map, take, settings)
-        far = abs(beats[claim.lead] - claim.line_beats) > FAR_SHARE * steps[claim.lead]
-        for i in claim.members:
-            flags = [*claim.flags, *([Flag.FAR_FROM_LINE] if far else [])]
-            if hits[i].confidence < LOW_CONFIDENCE:
-                flags.append(Flag.LOW_CONFIDENCE)
-            if i != claim.lead:
-                flags.append(Flag.ORNAMENT if _one_piece(hits[i], hits[claim.lead]) else Flag.FOLLOWS_LEAD)
+        line_samples = seconds_to_samples(line_seconds, take.sample_rate)
+        for i, decision in claim.decided():
+            flags = _flags(hits, claim, i, decision)
             destination = hits[i].onset_samples
             if leave is None:
-                keeps_spacing = Flag.ORNAMENT in flags or Flag.TWO_CLAIMS in flags
-                aims = hits[claim.lead if keeps_spacing else i].onset_samples
-                destination += round(settings.strength * (seconds_to_samples(line_seconds, rate) - aims))
+                aims = hits[_spaced_from(claim, i, decision, flags)]
+                late_seconds = settings.keep_feel * feel.get(group_of(aims.piece), 0.0)
+                wanted = line_samples + seconds_to_samples(late_seconds, take.sample_rate)
+                destination += round(settings.strength_of(aims.piece) * (wanted - aims.onset_samples))
             else:
                 flags.append(leave)
             moves.append(
@@ -126,84 +131,31 @@ def quantise(
                     confidence=hits[i].confidence,
                     leads=i == claim.lead or leave is not None,
                     line_beats=claim.line_beats if leave is None else None,
+                    line_confidence=decision.line_confidence,
+                    runner_up_beats=decision.runner_up_beats,
                     flags=tuple(flags),
                 )
             )
     return tuple(uncrowded(moves, groups, take, splice))
 
 
-@dataclass(frozen=True)
-class _Claim:
-    """Hits that go to one line together, led by one of them."""
-
-    members: tuple[int, ...]
-    lead: int
-    line_beats: float
-    flags: tuple[Flag, ...] = ()
-
-
-def _claims(hits: Sequence[Hit], beats: FloatArray, steps_seconds: FloatArray, grid: Grid, rate: int) -> list[_Claim]:
-    """Who goes to which line: nearest lines first, then every second claim is settled."""
-    claims: list[_Claim] = []
-    for cluster in _clusters(hits, steps_seconds, rate):
-        lead = max(cluster, key=lambda i: (hits[i].salience, -i))
-        claims.append(_Claim(tuple(cluster), lead, float(grid.nearest_line(beats[[lead]])[0])))
-    settled: list[_Claim] = []
-    for k, claim in enumerate(claims):
-        rival = settled[-1] if settled and settled[-1].line_beats >= claim.line_beats else None
-        if rival is None:
-            settled.append(claim)
-            continue
-        line = rival.line_beats
-        around = grid.lines_beats(line - 3.0, line + 3.0)
-        at = int(np.searchsorted(around, line))
-        below, above = float(around[at - 1]), float(around[at + 1])
-        next_is_free = k + 1 == len(claims) or claims[k + 1].line_beats > above
-        last_is_free = len(settled) == 1 or settled[-2].line_beats < below
-        early, late = line - beats[rival.lead], beats[claim.lead] - line
-        apart = early + late > LEAST_APART_SHARE * (above - line)
-        if apart and next_is_free and late > LEANING_SHARE * (above - line) and late > early:
-            settled.append(replace(claim, line_beats=above, flags=(Flag.TWO_CLAIMS,)))
-        elif apart and last_is_free and early > LEANING_SHARE * (line - below) and early > late:
-            settled[-1] = replace(rival, line_beats=below, flags=(Flag.TWO_CLAIMS,))
-            settled.append(replace(claim, line_beats=line))
-        else:
-            nearer = min((rival.lead, claim.lead), key=lambda i: abs(beats[i] - line))
-            firmer = max((rival.lead, claim.lead), key=lambda i: hits[i].salience)
-            clear = not apart or abs(hits[rival.lead].salience - hits[claim.lead].salience) > CLEAR_LEAD_DB
-            members = (*rival.members, *claim.members)
-            settled[-1] = _Claim(members, firmer if clear else nearer, line, (Flag.TWO_CLAIMS,))
-    return settled
+def _flags(hits: Sequence[Hit], claim: Claim, i: int, decision: Decision) -> list[Flag]:
+    """What there is to say of a member of a claim, each once."""
+    flags = [*claim.flags, *decision.flags]
+    if decision.line_confidence < SURE_LINE:
+        flags.append(Flag.UNSURE_LINE)
+    if hits[i].confidence < LOW_CONFIDENCE:
+        flags.append(Flag.LOW_CONFIDENCE)
+    if i != claim.lead and not {Flag.ORNAMENT, Flag.FOLLOWS_LEAD}.intersection(flags):
+        flags.append(Flag.ORNAMENT if one_piece(hits[i], hits[claim.lead]) else Flag.FOLLOWS_LEAD)
+    return list(dict.fromkeys(flags))
 
 
-def _clusters(hits: Sequence[Hit], steps_seconds: FloatArray, rate: int) -> list[list[int]]:
-    """Indices of hits that go together: flams between pieces, and ornaments with their main stroke."""
-    clusters: list[list[int]] = []
-    for i, hit in enumerate(hits):
-        if clusters:
-            step = float(steps_seconds[i])
-            flam = seconds_to_samples(min(FLAM_SECONDS, FLAM_SHARE * step), rate)
-            near = seconds_to_samples(min(ORNAMENT_SECONDS, ORNAMENT_SHARE * step), rate)
-            distance = hit.onset_samples - hits[clusters[-1][0]].onset_samples
-            strokes = [j for j in clusters[-1] if _one_piece(hits[j], hit)]
-            ornament = bool(strokes) and _is_ornament(hits[strokes[-1]], hit) and distance <= near
-            if (distance <= flam and not strokes) or ornament:
-                clusters[-1].append(i)
-                continue
-        clusters.append([i])
-    return clusters
-
-
-def _is_ornament(one: Hit, other: Hit) -> bool:
-    """Whether two strokes of one piece differ enough in force to be a main stroke and its ornament."""
-    softer, firmer = sorted((one.velocity, other.velocity))
-    return _one_piece(one, other) and softer <= ORNAMENT_VELOCITY * firmer
-
-
-def _one_piece(one: Hit, other: Hit) -> bool:
-    """Whether two strokes may be of one piece: in a mix, kick and hat share a channel and are struck together."""
-    known = Piece.UNKNOWN not in (one.piece, other.piece)
-    return one.channel == other.channel and (one.piece == other.piece or not known)
+def _spaced_from(claim: Claim, i: int, decision: Decision, flags: Sequence[Flag]) -> int:
+    """The hit that is put on the line so that a member keeps its spacing to it, or the member itself."""
+    if decision.moves_with is not None:
+        return decision.moves_with
+    return claim.lead if Flag.ORNAMENT in flags or Flag.TWO_CLAIMS in flags else i
 
 
 def _reason_to_leave(
@@ -256,6 +208,7 @@ def uncrowded(moves: Sequence[Move], groups: Sequence[Sequence[str]], take: Take
 def _joined(before: tuple[Move, ...], segment: tuple[Move, ...], samples: int) -> tuple[Move, ...]:
     """Both segments as one, which moves as far as the leading hit of the earlier one."""
     lead = next(move for move in before if move.leads)
+    segment = tuple(_held_back(move) if move.line_beats != lead.line_beats else move for move in segment)
     followers = tuple(
         replace(
             move,
@@ -267,6 +220,14 @@ def _joined(before: tuple[Move, ...], segment: tuple[Move, ...], samples: int) -
         for move in segment
     )
     return before + followers
+
+
+def _held_back(move: Move) -> Move:
+    """A move that cannot go to the line it was meant for; nothing changes where nobody was asked how sure that is."""
+    if move.runner_up_beats is None or move.line_beats is None:
+        return move
+    flags = _with(move.flags, Flag.UNSURE_LINE)
+    return replace(move, line_confidence=0.0, runner_up_beats=move.line_beats, flags=flags)
 
 
 def _left(segment: tuple[Move, ...]) -> tuple[Move, ...]:

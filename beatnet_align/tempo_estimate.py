@@ -16,7 +16,7 @@ from beatnet_align.tempo_map import MAX_BPM, MIN_BPM, TempoMap
 from beatnet_align.units import FloatArray, samples_to_seconds
 
 PRIOR_BPM, PRIOR_OCTAVES = 100.0, 0.6  # gave the fewest octave errors on the beats of the Groove MIDI Dataset
-HINT_TOLERANCE = 0.04
+HINT_TOLERANCE = 0.2
 GOOD_FIT = 0.35  # a performance to a click with a timing spread of 20 ms reaches 0.6 at 120 BPM
 _FEW_HITS = 12
 _WINDOW_SECONDS = 16.0
@@ -37,7 +37,7 @@ class TempoEstimate:
     """What was found, how well it fits, and what the caller should tell the user.
 
     Attributes:
-        tempo_map: One constant tempo, 4/4.
+        tempo_map: 4/4; one constant tempo, or one that follows the drummer where no constant one fits.
         fit: 0 to 1, how closely the hits lie on the grid of that tempo.
         assumptions: What was taken for granted, one sentence each.
         warnings: Why not to trust it, one sentence each; empty when all is well.
@@ -50,7 +50,7 @@ class TempoEstimate:
 
 
 @dataclass(frozen=True)
-class _Onsets:
+class Onsets:
     """The hits as arrays [n]: times, weights, and the same weights for kicks, snares and crashes alone."""
 
     seconds: FloatArray
@@ -68,7 +68,7 @@ def estimate_tempo(
     Args:
         hits: In any order.
         sample_rate: Of the hits' onsets, in hertz.
-        bpm_hint: About the tempo: searched within 4 %, so it also decides between half and double tempo.
+        bpm_hint: About the tempo: searched within 20 %, so it also decides between half and double tempo.
         bpm_range: Lowest and highest tempo to consider without a hint.
 
     Raises:
@@ -82,15 +82,15 @@ def estimate_tempo(
         raise InputError(
             f"tempo out of range: cannot search {bpm_hint or bpm_range} BPM inside {MIN_BPM:g}-{MAX_BPM:g}"
         )
-    onsets = _read_hits(hits, sample_rate)
+    onsets = read_hits(hits, sample_rate)
     if len(onsets.seconds) < 2 or np.ptp(onsets.seconds) < 60.0 / high_bpm / 4:
         raise InputError(f"cannot estimate a tempo from {len(hits)} hits: give the tempo with --bpm")
     measured_bpm = _refine(onsets, _coarse_bpm(onsets, low_bpm, high_bpm, bpm_hint is None), low_bpm, high_bpm)
     bpm = float(round(measured_bpm))
     moved_seconds = abs(bpm / measured_bpm - 1) * np.ptp(onsets.seconds) / 2
     if moved_seconds > _WHOLE_BPM_SPREADS * _spread_seconds(onsets, 60.0 / measured_bpm):
-        return _place(onsets, measured_bpm, f"assumed constant tempo {measured_bpm:.2f} BPM")
-    return _place(onsets, bpm, f"assumed constant tempo {bpm:.0f} BPM (measured {measured_bpm:.3f})")
+        return place_first_beat(onsets, measured_bpm, f"assumed constant tempo {measured_bpm:.2f} BPM")
+    return place_first_beat(onsets, bpm, f"assumed constant tempo {bpm:.0f} BPM (measured {measured_bpm:.3f})")
 
 
 def estimate_first_beat(hits: Sequence[Hit], sample_rate: int, bpm: float) -> TempoEstimate:
@@ -105,13 +105,13 @@ def estimate_first_beat(hits: Sequence[Hit], sample_rate: int, bpm: float) -> Te
         InputError: The tempo is out of range.
     """
     tempo_map = TempoMap.constant(bpm, 0.0)
-    onsets = _read_hits(hits, sample_rate)
+    onsets = read_hits(hits, sample_rate)
     if not len(onsets.seconds):
         return TempoEstimate(tempo_map, 0.0, ("first beat at 0.000 s: the start of the take",), ("found no hits",))
-    return _place(onsets, bpm, f"constant tempo {bpm:g} BPM")
+    return place_first_beat(onsets, bpm, f"constant tempo {bpm:g} BPM")
 
 
-def _read_hits(hits: Sequence[Hit], sample_rate: int) -> _Onsets:
+def read_hits(hits: Sequence[Hit], sample_rate: int) -> Onsets:
     """Hits as arrays in order of time."""
     ordered = sorted(hits)
     strengths = np.array([max(hit.velocity, 0.05) * max(hit.confidence, 0.0) for hit in ordered])
@@ -122,7 +122,7 @@ def _read_hits(hits: Sequence[Hit], sample_rate: int) -> _Onsets:
 
     importance = np.array([_PIECE_WEIGHTS.get(piece, _OTHER_WEIGHT) for piece in pieces])
     seconds = np.array([samples_to_seconds(hit.onset_samples, sample_rate) for hit in ordered])
-    return _Onsets(seconds, strengths * importance, of(_KICK), of(_SNARE), of(_CRASHES))
+    return Onsets(seconds, strengths * importance, of(_KICK), of(_SNARE), of(_CRASHES))
 
 
 def _phasors(seconds: FloatArray, weights: FloatArray, frequencies_hz: FloatArray) -> npt.NDArray[np.complex128]:
@@ -134,7 +134,7 @@ def _phasors(seconds: FloatArray, weights: FloatArray, frequencies_hz: FloatArra
     return found
 
 
-def _coarse_bpm(onsets: _Onsets, low_bpm: float, high_bpm: float, use_prior: bool) -> float:
+def _coarse_bpm(onsets: Onsets, low_bpm: float, high_bpm: float, use_prior: bool) -> float:
     """Tempo to about 0.5 %, and its octave: agreement inside windows, so that a drifting drummer is followed too."""
     candidates_bpm = np.geomspace(low_bpm, high_bpm, max(2, int(np.log(high_bpm / low_bpm) / 0.002)))
     score = np.zeros(len(candidates_bpm))
@@ -150,7 +150,7 @@ def _coarse_bpm(onsets: _Onsets, low_bpm: float, high_bpm: float, use_prior: boo
     return float(candidates_bpm[np.argmax(score)])
 
 
-def _refine(onsets: _Onsets, bpm: float, low_bpm: float, high_bpm: float) -> float:
+def _refine(onsets: Onsets, bpm: float, low_bpm: float, high_bpm: float) -> float:
     """Tempo to the last digit: agreement over the whole take near ``bpm``, then robust least squares on the lines."""
     middle_seconds, length_seconds = float(np.median(onsets.seconds)), float(np.ptp(onsets.seconds))
     beat_hz, span_seconds, reach_hz = bpm / 60, _FIRST_SPAN_SECONDS, 0.015 * bpm / 60
@@ -188,7 +188,7 @@ def _lines_of(
     return lines, np.abs(beats - lines) < 0.1
 
 
-def _spread_seconds(onsets: _Onsets, beat_seconds: float) -> float:
+def _spread_seconds(onsets: Onsets, beat_seconds: float) -> float:
     """How far a hit typically lies from its eighth-note line; at least 2 ms."""
     phase_seconds = _beat_phase(onsets, beat_seconds)
     lines, near = _lines_of(onsets.seconds, phase_seconds, beat_seconds)
@@ -196,7 +196,7 @@ def _spread_seconds(onsets: _Onsets, beat_seconds: float) -> float:
     return max(0.002, float(np.median(np.abs(deviations_seconds[near])))) if near.any() else 0.002
 
 
-def _beat_phase(onsets: _Onsets, beat_seconds: float) -> float:
+def _beat_phase(onsets: Onsets, beat_seconds: float) -> float:
     """Where in time, 0 to ``beat_seconds``, beats lie: the metrical pattern of a beat laid over all hits at once."""
     folded = (onsets.seconds / beat_seconds) % 1.0
     phases = np.arange(0.0, 1.0, 1 / 192)
@@ -219,7 +219,7 @@ def _beat_phase(onsets: _Onsets, beat_seconds: float) -> float:
     return phase % 1.0 * beat_seconds
 
 
-def _place(onsets: _Onsets, bpm: float, tempo_sentence: str) -> TempoEstimate:
+def place_first_beat(onsets: Onsets, bpm: float, tempo_sentence: str) -> TempoEstimate:
     """Choose the first downbeat for a tempo, and judge the result."""
     beat_seconds = 60.0 / bpm
     phase_seconds = _beat_phase(onsets, beat_seconds)
@@ -253,13 +253,13 @@ def _place(onsets: _Onsets, bpm: float, tempo_sentence: str) -> TempoEstimate:
     )
 
 
-def _fit(onsets: _Onsets, beat_seconds: float) -> float:
+def _fit(onsets: Onsets, beat_seconds: float) -> float:
     """Agreement of all hits with the best of eighths, sixteenths and their triplets; 1 is perfect."""
     agreement = np.abs(_phasors(onsets.seconds, onsets.weights, np.array([2.0, 3.0, 4.0, 6.0]) / beat_seconds))
     return float(min(1.0, agreement.max() / max(onsets.weights.sum(), 1e-12)))
 
 
-def _warnings(onsets: _Onsets, fit: float, beat_seconds: float) -> tuple[str, ...]:
+def _warnings(onsets: Onsets, fit: float, beat_seconds: float) -> tuple[str, ...]:
     """Reasons not to trust an estimate."""
     found = []
     if len(onsets.seconds) < _FEW_HITS:

@@ -174,6 +174,12 @@ class TempoMap:
         bars: IntArray = first_bars[i] + np.floor((positions - starts_beats[i]) / bars_beats[i]).astype(np.int64)
         return bars
 
+    def bar_beats_at(self, beats: FloatArray) -> FloatArray:
+        """Length of the bar in which each beat position lies, in quarter notes."""
+        _, starts_beats, bars_beats = self._signature_knots
+        positions = np.asarray(beats, np.float64) + _ON_BAR_LINE_BEATS
+        return bars_beats[np.maximum(np.searchsorted(starts_beats, positions, "right") - 1, 0)]
+
     def beat_in_bar(self, beats: FloatArray) -> FloatArray:
         """How far into its bar each beat position lies, in quarter notes: 0 on the bar line."""
         positions = np.asarray(beats, np.float64)

@@ -26,6 +26,7 @@ class TempoRequest:
         click: A recorded click that starts with the take.
         clicks_per_beat: 1 for quarter notes, 2 for eighth notes.
         tempo_map: A finished map, for callers from Python.
+        about_bpm: Where the tempo is estimated, about what it is: decides between half and double.
     """
 
     bpm: float | None = None
@@ -34,6 +35,7 @@ class TempoRequest:
     click: Path | None = None
     clicks_per_beat: float = 1.0
     tempo_map: TempoMap | None = None
+    about_bpm: float | None = None
 
     def __post_init__(self) -> None:
         given = [
@@ -43,11 +45,13 @@ class TempoRequest:
                 ("a MIDI tempo map", self.midi),
                 ("a click track", self.click),
                 ("a finished tempo map", self.tempo_map),
+                ("an estimate near a tempo", self.about_bpm),
             )
             if value is not None
         ]
-        if self.bpm is not None:
-            TempoChange(0.0, self.bpm)  # checks the range
+        for bpm in (self.bpm, self.about_bpm):
+            if bpm is not None:
+                TempoChange(0.0, bpm)  # checks the range
         if len(given) > 1:
             raise InputError(f"the tempo has to come from one place, found {' and '.join(given)}")
         if self.first_beat_seconds is not None and (self.click or self.tempo_map):
@@ -106,7 +110,7 @@ def told_tempo(request: TempoRequest, take: Take) -> Tempo | None:
 
 
 def estimated_tempo(request: TempoRequest, take: Take, hits: Sequence[Hit]) -> Tempo:
-    """Estimate from the hits what is not told of a constant tempo.
+    """Estimate from the hits what is not told: a constant tempo, or one that follows the drummer where none fits.
 
     Args:
         request: Its tempo or its first beat are kept where given.
@@ -119,16 +123,18 @@ def estimated_tempo(request: TempoRequest, take: Take, hits: Sequence[Hit]) -> T
     Raises:
         InputError: There are too few hits to estimate from.
     """
+    from beatnet_align.beat_following import estimate_beats  # noqa: PLC0415
     from beatnet_align.tempo_estimate import estimate_first_beat, estimate_tempo  # noqa: PLC0415
 
     if request.bpm is not None:
         estimate = estimate_first_beat(hits, take.sample_rate, request.bpm)
+    elif request.first_beat_seconds is not None:
+        estimate = estimate_tempo(hits, take.sample_rate, bpm_hint=request.about_bpm)
+        bpm = float(estimate.tempo_map.tempi[0].bpm)
+        told = TempoMap.constant(bpm, request.first_beat_seconds)
+        return told, (f"assumed constant tempo {bpm:g} BPM", estimate.assumptions[-1], *estimate.warnings)
     else:
-        estimate = estimate_tempo(hits, take.sample_rate)
-        if request.first_beat_seconds is not None:
-            bpm = float(estimate.tempo_map.tempi[0].bpm)
-            told = TempoMap.constant(bpm, request.first_beat_seconds)
-            return told, (f"assumed constant tempo {bpm:g} BPM", *estimate.warnings)
+        estimate = estimate_beats(hits, take.sample_rate, about_bpm=request.about_bpm)
     _check_first_beat(estimate.tempo_map.first_beat_seconds, take)
     return estimate.tempo_map, (*estimate.assumptions, *estimate.warnings)
 

@@ -78,6 +78,26 @@ def test_the_default_engine_is_neural(tmp_path: Path) -> None:
     assert edits == (tmp_path / "asked" / "edits.json").read_text()
 
 
+def test_positions_may_be_the_nearest_lines(tmp_path: Path) -> None:
+    for out, options in (("default", []), ("nearest", ["--positions", "nearest"])):
+        assert main(["align", str(TAKE), "-o", str(tmp_path / out), *TEMPO, *options]) == 0
+    plans = [json.loads((tmp_path / out / "edits.json").read_text()) for out in ("default", "nearest")]
+    neural, nearest = ([move["runner_up_beats"] for move in plan["moves"]] for plan in plans)
+    assert len(neural) == len(nearest)
+    assert None not in neural
+    assert set(nearest) == {None}
+
+
+def test_every_hit_and_bar_is_reported_when_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["align", str(TAKE), "-o", str(tmp_path / "out"), *TEMPO, "--report-hits"]) == 0
+    hits, bars, summary = capsys.readouterr().out.split("\n\n")
+    moves = json.loads((tmp_path / "out" / "edits.json").read_text())["moves"]
+    assert len(hits.splitlines()) == len(moves) + 1
+    assert hits.split()[0] == "seconds"
+    assert [line.split()[0] for line in bars.splitlines()] == ["bar", "1", "2", "3", "4", "5"]
+    assert "hits moved, by" in summary
+
+
 def test_detect_hears_as_the_engine_that_was_asked_for(capsys: pytest.CaptureFixture[str], demo_plan: EditPlan) -> None:
     seconds: dict[Engine, list[float]] = {}
     for engine in Engine:
@@ -180,6 +200,7 @@ def test_demo_writes_stems_figures_and_a_picture(
         (["align", "TAKE", "-o", "out", "--engine", "magic"], "magic"),
         (["detect", "TAKE", "--engine", "magic"], "neural"),
         (["compare", "TAKE", "--engine", "magic"], "onset-quantise"),
+        (["align", "TAKE", "-o", "out", "--positions", "furthest"], "nearest"),
         (["detect", "TAKE", "--merge-window", "20"], "merge window"),
         (["detect", "TAKE", "--sensitivity", "150"], "sensitivity"),
         (["align", "TAKE", "-o", "out", "--bars", "five"], "--bars"),

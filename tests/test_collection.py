@@ -1,6 +1,6 @@
 """One hit per strike, on the microphone of the piece that was struck, whatever the others hear of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from beatnet_align import collection
 from beatnet_align.collection import OnsetSettings, find_hits, trigger_channels
 from beatnet_align.errors import InputError
 from beatnet_align.hits import Hit, Piece
+from beatnet_align.onsets import find_candidates
 from beatnet_align.take import Take, take_from_array
 from beatnet_align.units import FloatArray
 
@@ -199,3 +201,17 @@ def test_the_merge_window_leaves_flams_alone(seconds: float) -> None:
 def test_a_kick_microphone_that_hears_only_the_snare_has_no_hits() -> None:
     strikes = [Strike(0.5 + 0.4 * i, SNARE, 1.0 - 0.05 * (i % 3)) for i in range(12)]
     assert_heard(find_hits(play(strikes, 5.5)), strikes)
+
+
+def test_what_is_timed_past_the_end_is_no_hit(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    audio = 1e-4 * rng.standard_normal((1, RATE))
+    audio[0, 20_000:30_000] += sound(SNARE, rng)[:10_000]
+    take = take_from_array(audio.astype(np.float32), RATE, ["snare"])
+    real = find_candidates(take, lambda _: None)
+    assert len(find_hits(take)) == 1
+    for onset_samples in (-1, RATE, RATE + 2):
+        late = sorted([*real, replace(real[0], onset_samples=onset_samples)], key=lambda one: one.onset_samples)
+        monkeypatch.setattr(collection, "find_candidates", lambda _take, _progress, late=late: late)
+        assert all(0 <= hit.onset_samples < RATE for hit in find_hits(take))
+        assert find_hits(take)

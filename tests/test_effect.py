@@ -15,7 +15,7 @@ from beatnet_align.cut_list import validate
 from beatnet_align.demo import demo_folder
 from beatnet_align.edit_plan import EditPlan
 from beatnet_align.effect import BeatDetective, align, render_edits
-from beatnet_align.engines import DEFAULT_ENGINE, Engine
+from beatnet_align.engines import DEFAULT_ENGINE, Engine, Positions
 from beatnet_align.errors import InputError
 from beatnet_align.metrics import evaluate, reference_hits_from_truth
 from beatnet_align.plan_json import load_plan, plan_from_json, plan_to_json
@@ -71,6 +71,16 @@ def test_an_engine_may_be_named_by_its_string(demo_take: Take, demo_tempo: Tempo
 
 def test_the_default_engine_is_the_one_that_ships(demo_take: Take, demo_tempo: TempoRequest) -> None:
     assert BeatDetective().plan(demo_take, demo_tempo).engine == DEFAULT_ENGINE == "neural"
+
+
+def test_positions_may_be_chosen_in_another_way_than_the_engines(
+    demo_take: Take, demo_tempo: TempoRequest, demo_plan: EditPlan
+) -> None:
+    assert replace(CLASSICAL, positions=Positions.NEAREST).plan(demo_take, demo_tempo) == demo_plan
+    neural = replace(CLASSICAL, positions=Positions.NEURAL).plan(demo_take, demo_tempo)
+    assert [move.onset_samples for move in neural.moves] == [move.onset_samples for move in demo_plan.moves]
+    assert all(move.runner_up_beats is not None for move in neural.moves)
+    assert all(move.runner_up_beats is None and move.line_confidence == 1.0 for move in demo_plan.moves)
 
 
 def test_outputs_keep_names_formats_and_lengths(aligned: Path) -> None:
@@ -180,6 +190,7 @@ def test_silence_on_disk_is_an_error(tmp_path: Path, engine: Engine) -> None:
     "wrong",
     [
         {"engine": "neuronal"},
+        {"positions": "furthest"},
         {"grid": "1/7"},
         {"swing": 0.9},
         {"strength": 1.5},

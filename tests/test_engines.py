@@ -5,9 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beatnet_align import collection, hitnet
+from beatnet_align import collection, gridnet, hitnet, nearest_line
 from beatnet_align.collection import OnsetSettings
-from beatnet_align.engines import DEFAULT_ENGINE, Engine, engine_called, find_hits
+from beatnet_align.engines import (
+    DEFAULT_ENGINE,
+    Engine,
+    Positions,
+    claim_maker,
+    engine_called,
+    find_hits,
+    positions_called,
+)
 from beatnet_align.errors import InputError
 from beatnet_align.take import Take, take_from_array
 
@@ -25,6 +33,24 @@ def test_an_unknown_engine_is_refused_with_those_that_there_are(name: str) -> No
         engine_called(name)
     for engine in Engine:
         assert engine in str(caught.value)
+
+
+@pytest.mark.parametrize("positions", Positions)
+def test_every_way_of_choosing_positions_is_found_by_its_name(positions: Positions) -> None:
+    assert positions_called(str(positions)) is positions
+
+
+def test_unknown_positions_are_refused_with_those_that_there_are() -> None:
+    with pytest.raises(InputError, match=r"neural, nearest; found 'furthest'"):
+        positions_called("furthest")
+
+
+def test_every_engine_chooses_positions_in_its_own_way() -> None:
+    makers = {engine: claim_maker(engine.positions) for engine in Engine}
+    assert makers == {
+        Engine.NEURAL: gridnet.gridnet_claims,
+        Engine.ONSET_QUANTISE: nearest_line.nearest_line_claims,
+    }
 
 
 @pytest.mark.parametrize("settings", [None, OnsetSettings(0.8, triggers=("kick",))])

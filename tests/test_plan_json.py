@@ -1,6 +1,7 @@
 """Edit plans survive JSON, and a plan broken by hand is refused with one line."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ def plans(draw: st.DrawFn) -> EditPlan:
         confidence=st.floats(0, 1),
         leads=st.booleans(),
         line_beats=st.none() | st.floats(-100, 10_000),
+        line_confidence=st.floats(0, 1),
+        runner_up_beats=st.none() | st.floats(-100, 10_000),
         flags=st.lists(st.sampled_from(Flag), unique=True, max_size=3).map(tuple),
     )
     moves = draw(st.lists(move, max_size=5))
@@ -53,6 +56,15 @@ def plans(draw: st.DrawFn) -> EditPlan:
 @given(plans())
 def test_json_gives_the_plan_back(plan: EditPlan) -> None:
     assert plan_from_json(plan_to_json(plan)) == plan
+
+
+@given(plans())
+def test_plans_of_earlier_versions_say_nothing_of_how_sure_a_line_is(plan: EditPlan) -> None:
+    data = json.loads(plan_to_json(plan))
+    for entry in data["moves"]:
+        del entry["line_confidence"], entry["runner_up_beats"]
+    earlier = tuple(replace(move, line_confidence=1.0, runner_up_beats=None) for move in plan.moves)
+    assert plan_from_json(json.dumps(data)) == replace(plan, moves=earlier)
 
 
 def test_a_person_finds_one_move_a_line_with_times_in_seconds(demo_plan: EditPlan) -> None:
@@ -93,6 +105,8 @@ def broken(plan: EditPlan, path: list[str | int], value: Any) -> str:
         (["moves", 2, "onset_seconds"], float("nan"), "move 3"),
         (["moves", 2, "destination_seconds"], float("inf"), "move 3"),
         (["moves", 2, "channel"], KeyError, "channel"),
+        (["moves", 2, "line_confidence"], None, "move 3"),
+        (["moves", 2, "runner_up_beats"], "early", "move 3"),
         (["moves", 2, "comment"], "mine", "comment"),
         (["moves"], 5, "malformed"),
     ],

@@ -125,3 +125,15 @@ def test_a_groove_is_heard_by_the_engine_that_was_asked_for(engine: Engine, demo
         np.array([hit.onset_samples for hit in hits]) / demo_take.sample_rate
     )
     assert read == GrooveTemplate.extract(beats, "1/8", 4.0, np.array([hit.velocity for hit in hits]), name="take")
+
+
+@pytest.mark.parametrize("about_bpm", [56.0, 112.0, 224.0])
+def test_a_hint_decides_between_half_and_double(about_bpm: float, demo_take: Take) -> None:
+    tempo_map, notes = resolve_tempo(TempoRequest(about_bpm=1.12 * about_bpm), demo_take, find_hits(demo_take))
+    assert tempo_map.bpm_at(0.0) == pytest.approx(about_bpm, rel=0.01)
+    assert any("assumed" in note or "followed" in note for note in notes)
+
+
+def test_a_hint_beside_a_tempo_is_refused() -> None:
+    with pytest.raises(InputError, match="one place"):
+        TempoRequest(bpm=100.0, about_bpm=50.0)

@@ -1,0 +1,35 @@
+"""What the user of a run should know, one sentence each."""
+
+from pathlib import Path
+
+import numpy as np
+
+from beatnet_align.audio_files import OpenTake
+from beatnet_align.edit_plan import DOUBTFUL, EditPlan, Flag
+from beatnet_align.take import Take
+
+
+def padding_remarks(opened: OpenTake) -> tuple[str, ...]:
+    """Of stems that are shorter than the take."""
+    if not opened.padded_stems:
+        return ()
+    names = ", ".join(stem.name for stem in opened.padded_stems)
+    return (f"stems differ in length: {names} end before the take does and count as silent from there",)
+
+
+def doubt_remarks(plan: EditPlan, edits_name: str) -> tuple[str, ...]:
+    """Of moves that deserve a second look, in a file of that name."""
+    edited = [move for move in plan.moves if Flag.OUTSIDE_BARS not in move.flags]
+    doubtful = sum(1 for move in edited if DOUBTFUL.intersection(move.flags))
+    if not doubtful:
+        return ()
+    return (f"{doubtful} of {len(edited)} hits are flagged as doubtful in {edits_name}",)
+
+
+def why_no_hits(take: Take, path: Path) -> str:
+    """What to tell somebody whose take, read from ``path``, has no hits."""
+    block = 10 * take.sample_rate
+    peak = max(float(np.max(np.abs(take.read(at, at + block)))) for at in range(0, take.samples, block))
+    if peak == 0.0:
+        return f"{path} is silent: every sample is zero; is it the right take?"
+    return f"no hits were found in {path}; raise the sensitivity, or check the trigger channels"
