@@ -1,10 +1,11 @@
 """Export a trained HitNet for the effect: the network as ONNX, its thresholds and calibration as metadata.
 
-python -m models.export RUN --pool POOL -o beatnet_align/weights/hitnet.onnx
+python -m models.export RUN [RUN ...] --pool POOL -o beatnet_align/weights/hitnet.onnx
 """
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from models.hitnet_data import WholeTakes
 from models.hitnet_training import f_measure, take_onsets, target_onsets, without_ignored
 from models.onnx_files import forget_sources, write_whole
 from models.onset_figures import merged
-from models.runs import load_hitnet
+from models.runs import load_network
 
 TRIED_THRESHOLDS = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
 TOLERANCE_SECONDS, TOLERANCE_FRAMES = 0.005, 4.0
@@ -84,6 +85,18 @@ class ValidationOutputs:
         near = np.abs(onsets[:, None] - self.onset_frames) < TOLERANCE_FRAMES
         right = near & (groups[:, None] == self.groups)
         return np.array([right.any(axis=1).sum(), len(found), len(self.pieces)])
+
+
+def averaged(nets: Sequence[HitNet]) -> HitNet:
+    """Networks of one shape that started from one another, their weights averaged: the first one, changed.
+
+    Halfway between a network and its fine-tuned self is more robust than either (Wortsman et al. 2022, "Robust
+    fine-tuning of zero-shot models").
+    """
+    states = [net.state_dict() for net in nets]
+    mean = {name: torch.stack([state[name].double() for state in states]).mean(dim=0) for name in states[0]}
+    nets[0].load_state_dict({name: value.to(states[0][name].dtype) for name, value in mean.items()})
+    return nets[0]
 
 
 def export_hitnet(net: HitNet, decoding: Decoding, path: Path) -> None:
@@ -184,12 +197,17 @@ def validation_outputs(net: HitNet, pool: HitPool) -> list[ValidationOutputs]:
 def main() -> int:
     """Run the command line; 0, or 2 where the input was the problem."""
     parser = argparse.ArgumentParser(prog="python -m models.export", description=__doc__.splitlines()[0])
-    parser.add_argument("run", type=Path, help="folder of the run's log, with config.yaml and checkpoints/")
+    parser.add_argument(
+        "runs",
+        type=Path,
+        nargs="+",
+        help="folder of the run's log, with config.yaml and checkpoints/; the weights of several are averaged",
+    )
     parser.add_argument("--pool", type=Path, required=True, help="its validation takes set thresholds and calibration")
     parser.add_argument("-o", "--out", type=Path, required=True, help="the .onnx file")
     arguments = parser.parse_args()
     try:
-        net = load_hitnet(arguments.run)
+        net = averaged([load_network(run, HitNet) for run in arguments.runs])
         decoding = fit_decoding(validation_outputs(net, HitPool(arguments.pool, Split.VALIDATION)))
         export_hitnet(net, decoding, arguments.out)
     except BeatnetAlignError as error:

@@ -17,7 +17,7 @@ from models.hitnet import HitNet
 from models.hitnet_data import Batch
 from models.hitnet_loss import LossWeights, hitnet_losses, weighted_sum
 from models.onset_figures import merged
-from models.runs import load_hitnet
+from models.runs import load_network
 
 TOLERANCES_SECONDS = {"2ms": 0.002, "5ms": 0.005, "25ms": 0.025}
 VALIDATION_NAMES = ("stems", "mono")
@@ -49,7 +49,7 @@ class HitNetTraining(LightningModule):
         self.learning_rate, self.weight_decay, self.warm_up = learning_rate, weight_decay, warm_up
         self.weights = weights or LossWeights()
         if start is not None:
-            net.load_state_dict(load_hitnet(start).state_dict())
+            net.load_state_dict(load_network(start, HitNet).state_dict())
         self._scores: dict[str, list[float]] = {}
 
     @override

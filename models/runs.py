@@ -1,25 +1,29 @@
 """Read back what a training left in its folder: the configuration that it ran with, and its best weights."""
 
 from pathlib import Path
+from typing import TypeVar
 
 import torch
+from torch import nn
 
 from beatnet_align.errors import InputError
-from models.hitnet import HitNet
 
 CONFIG_NAME, CHECKPOINTS_NAME = "config.yaml", "checkpoints"
 _PREFIX = "net."
 
+Network = TypeVar("Network", bound=nn.Module)
 
-def load_hitnet(run: Path, checkpoint_name: str = "best.ckpt") -> HitNet:
+
+def load_network(run: Path, kind: type[Network], checkpoint_name: str = "best.ckpt") -> Network:
     """The network of a run, with averaged weights where there are any, in evaluation mode.
 
     Args:
         run: The folder of the run's log: it holds config.yaml and checkpoints/.
+        kind: What the run trained.
         checkpoint_name: Which of them.
 
     Raises:
-        InputError: The folder holds no run of a HitNet.
+        InputError: The folder holds no run of such a network.
     """
     import yaml  # noqa: PLC0415 - only where a run is read
     from jsonargparse import ArgumentError, ArgumentParser  # noqa: PLC0415
@@ -29,7 +33,7 @@ def load_hitnet(run: Path, checkpoint_name: str = "best.ckpt") -> HitNet:
         path = run / CHECKPOINTS_NAME / checkpoint_name
         checkpoint = torch.load(path, map_location="cpu", weights_only=False)
         parser = ArgumentParser(exit_on_error=False)
-        parser.add_subclass_arguments(HitNet, "net")
+        parser.add_subclass_arguments(kind, "net")
         net = parser.instantiate(parser.parse_object({"net": config["model"]["init_args"]["net"]})).net
         weights = {
             name.removeprefix(_PREFIX): value
@@ -37,7 +41,7 @@ def load_hitnet(run: Path, checkpoint_name: str = "best.ckpt") -> HitNet:
             if name.startswith(_PREFIX)
         }
         net.load_state_dict(weights)
-    except (OSError, KeyError, RuntimeError, ArgumentError) as error:
-        raise InputError(f"{run} holds no trained HitNet: {' '.join(str(error).split())}") from error
-    assert isinstance(net, HitNet)
+    except (OSError, KeyError, TypeError, RuntimeError, ArgumentError, yaml.YAMLError) as error:
+        raise InputError(f"{run} holds no trained {kind.__name__}: {' '.join(str(error).split())}") from error
+    assert isinstance(net, kind)
     return net.eval()

@@ -152,6 +152,12 @@ def test_tempo_may_be_changed_and_deviations_keep_their_seconds(tmp_path: Path) 
     assert faster.notes == as_it_was.notes
 
 
+def test_no_tempo_is_changed_to_one_that_there_is_not(tmp_path: Path) -> None:
+    write_midi(tmp_path / "a.mid", beat(bpm=290.0), bpm=290.0)
+    score = load_grooves(tmp_path, tempo_ratio=(1.6, 1.6)).pick(np.random.default_rng(0), 4)
+    assert score.tempo_map.bpm_at(0.0) == pytest.approx(400.0)
+
+
 def test_same_numbers_are_other_cymbals_on_a_td11() -> None:
     assert TD11_PIECES[55] == Piece.CRASH and TD11_PIECES[22] == Piece.HIHAT_CLOSED
 

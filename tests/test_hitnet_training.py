@@ -21,16 +21,17 @@ from beatnet_align.take import Take, take_from_array
 from datagen.config import DatasetConfig, Sources, Split
 from datagen.dataset import read_manifest, write_dataset
 from models import train
-from models.export import export_hitnet, fit_decoding, platt, validation_outputs
+from models.export import averaged, export_hitnet, fit_decoding, platt, validation_outputs
 from models.export import main as export_main
 from models.feature_augmentation import FeatureAugmentation
 from models.hit_pool import HitPool, HitPools, write_pool
 from models.hit_targets import bumps
+from models.hitnet import HitNet
 from models.hitnet_data import Batch, CropBatches, WholeTakes
 from models.hitnet_loss import LossWeights, hitnet_losses, weighted_sum
 from models.hitnet_training import HitNetTraining, f_measure, target_onsets, without_ignored
 from models.onset_figures import MERGE_SECONDS, merged
-from models.runs import load_hitnet
+from models.runs import load_network
 
 CONFIG = Path(__file__).parents[1] / "configs" / "models" / "hitnet_tiny.yaml"
 DATASET = DatasetConfig(
@@ -190,7 +191,7 @@ def test_training_lowers_the_loss(run: Path) -> None:
 
 
 def test_a_trained_network_finds_hits_in_a_rendered_take(dataset: Path, pool: Path, run: Path, tmp_path: Path) -> None:
-    net = load_hitnet(run)
+    net = load_network(run, HitNet)
     assert not net.training
     outputs = validation_outputs(net, HitPool(pool, Split.VALIDATION))
     assert len(outputs) == 2
@@ -210,9 +211,9 @@ def test_runs_that_cannot_be_read_are_refused(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(InputError, match="no trained HitNet"):
-        load_hitnet(tmp_path)
+        load_network(tmp_path, HitNet)
     with pytest.raises(InputError, match="no trained HitNet"):
-        load_hitnet(run, "missing.ckpt")
+        load_network(run, HitNet, "missing.ckpt")
     shutil.copy(run / "config.yaml", tmp_path / "config.yaml")
     arguments = [str(tmp_path), "--pool", str(tmp_path), "-o", str(tmp_path / "out.onnx")]
     monkeypatch.setattr("sys.argv", ["models.export", *arguments])
@@ -272,10 +273,21 @@ def test_calibration_recovers_the_truth(slope: float, intercept: float) -> None:
 
 
 def test_a_training_can_go_on_from_the_weights_of_another(run: Path) -> None:
-    best, other = load_hitnet(run), load_hitnet(run)
+    best, other = load_network(run, HitNet), load_network(run, HitNet)
     with torch.no_grad():
         for parameter in other.parameters():
             parameter.zero_()
     going_on = HitNetTraining(other, start=run)
     for name, weights in best.state_dict().items():
         assert torch.equal(weights, going_on.net.state_dict()[name])
+
+
+def test_weights_of_several_runs_are_averaged(run: Path) -> None:
+    one, other = load_network(run, HitNet), load_network(run, HitNet)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.add_(1.0)
+    before = [parameter.clone() for parameter in one.parameters()]
+    middle = averaged([one, other])
+    for was, now in zip(before, middle.parameters(), strict=True):
+        assert torch.allclose(now, was + 0.5, atol=1e-5)

@@ -96,7 +96,7 @@ class Kit:
         """Gain that brings ``strike`` to the level of ``velocity``, where the piece's loudest strike has velocity 1.
 
         Kits with few layers need it, or their soft strokes are as loud as their hard ones. It follows
-        :func:`datagen.synth_kit.strike_peak` and stays within ``GAIN_RANGE_DB``.
+        :func:`datagen.kits.synth_kit.strike_peak` and stays within ``GAIN_RANGE_DB``.
         """
         loudest_db = max(robin.loudness_db for robin in self.strikes[self.sounding_piece(piece)][-1])
         wanted_db = loudest_db + 20.0 * np.log10(strike_peak(velocity))

@@ -173,7 +173,7 @@ class Cymbal:
         return cls(metal, attack_seconds, frequencies, decays, levels, closes_seconds, clatter)
 
     def strike(self, velocity: float, sample_rate: int, rng: np.random.Generator) -> FloatArray:
-        """See :class:`datagen.synth_kit.Voice`."""
+        """See :class:`datagen.kits.synth_kit.Voice`."""
         metal, count = self.metal, len(self.levels)
         place = rng.lognormal(0.0, PLACE_SPREAD, count) * np.where(rng.random(count) < FLIPPED_SHARE, -1.0, 1.0)
         phases = rng.normal(0.0, 0.6, count)

@@ -48,7 +48,7 @@ class Sidestick:
     decay_seconds: float = 0.014
 
     def strike(self, velocity: float, sample_rate: int, rng: np.random.Generator) -> FloatArray:
-        """See :class:`datagen.synth_kit.Voice`."""
+        """See :class:`datagen.kits.synth_kit.Voice`."""
         ratios = np.array([0.31, 0.52, 1.0, 1.37, 1.94, 2.62, 3.6])
         place = rng.lognormal(0.0, 0.25, len(ratios))
         time = np.arange(seconds_to_samples(0.28, sample_rate)) / sample_rate

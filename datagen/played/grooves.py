@@ -12,7 +12,7 @@ import numpy as np
 
 from beatnet_align.errors import InputError
 from beatnet_align.hits import Piece
-from beatnet_align.tempo_map import TempoMap
+from beatnet_align.tempo_map import MAX_BPM, MIN_BPM, TempoMap
 from datagen.played.drum_midi import GENERAL_MIDI_PIECES, TD11_PIECES, read_drum_notes
 from datagen.played.groove_files import GrooveFile, dataset_files, plain_files
 from datagen.played.groove_lines import find_lines
@@ -24,6 +24,7 @@ GROOVE_LICENCE = "CC BY 4.0, Groove MIDI Dataset, Gillick et al. 2019"
 UNKNOWN_LICENCE = "unknown"
 
 _PICK_TRIES = 50
+_SHY_OF = 1.0 + 1e-9  # so that round-off leads past no limit
 _LONG_BARS = 32.0  # performances longer than this are not picked more often
 
 
@@ -36,7 +37,8 @@ class GrooveCollection:
         licence: Of the notes.
         note_pieces: Which piece each note number strikes.
         first_beat_seconds: Range from which the time of bar 1 is drawn.
-        tempo_ratio: Range from which the change of tempo is drawn; deviations keep their seconds.
+        tempo_ratio: Range from which the change of tempo is drawn, as far as there are such tempi; deviations keep
+            their seconds.
         rejected: Performances that lock to no grid, and why; grows as they are met.
     """
 
@@ -148,7 +150,9 @@ class GrooveCollection:
         return None
 
     def _metronome(self, tempo_map: TempoMap, start_beats: float, rng: np.random.Generator) -> TempoMap:
+        bpms = [change.bpm for change in tempo_map.tempi]
         ratio = float(np.exp(rng.uniform(*np.log(self.tempo_ratio))))
+        ratio = min(max(ratio, _SHY_OF * MIN_BPM / min(bpms)), MAX_BPM / max(bpms) / _SHY_OF)
         return tempo_map_from(tempo_map, start_beats, ratio, float(rng.uniform(*self.first_beat_seconds)))
 
 

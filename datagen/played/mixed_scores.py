@@ -1,0 +1,45 @@
+"""Scores whose bars come from two others: what a drummer plays who goes from sixteenths to triplets and back."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from beatnet_align.errors import InputError
+from datagen.played.groove_windows import coarsest
+from datagen.played.score import Note, Score
+
+BAR_BEATS = 4.0
+
+
+def mixed_score(first: Score, second: Score, rng: np.random.Generator) -> Score:
+    """Take every bar from one or the other, at the tempo of the first.
+
+    Args:
+        first: In 4/4 throughout and without swing.
+        second: Likewise.
+        rng: Draws whose bar it is.
+
+    Raises:
+        InputError: Another time signature, swing, or scores without notes.
+    """
+    for score in (first, second):
+        if score.swing != 0.5 or any(one.bar_beats != BAR_BEATS for one in score.tempo_map.time_signatures):
+            raise InputError(f"{score.source}: only straight scores in 4/4 can be mixed")
+        if not score.notes:
+            raise InputError(f"{score.source}: a score without notes cannot be mixed")
+    bars = 1 + int(max(score.notes[-1].score_beats for score in (first, second)) // BAR_BEATS)
+    takes_second = rng.random(bars) < 0.5
+    notes: list[Note] = []
+    for bar in range(bars):
+        source = (second if takes_second[bar] else first).notes
+        here = [i for i, note in enumerate(source) if bar * BAR_BEATS <= note.score_beats < (bar + 1) * BAR_BEATS]
+        place = {old: len(notes) + new for new, old in enumerate(here)}
+        for i in here:
+            main = source[i].ornament_of
+            notes.append(source[i] if main is None else replace(source[i], ornament_of=place[main]))
+    return replace(
+        first,
+        notes=tuple(notes),
+        divisions=coarsest({*first.divisions, *second.divisions}),
+        source=f"{first.source} and {second.source}",
+    )
