@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, TypeVar, assert_never
 
 from beatnet_align.errors import InputError
 
@@ -34,6 +34,8 @@ class Positions(StrEnum):
 
 DEFAULT_ENGINE = Engine.NEURAL
 
+Choice = TypeVar("Choice", bound=StrEnum)
+
 
 def engine_called(name: str) -> Engine:
     """An engine by its name.
@@ -41,10 +43,7 @@ def engine_called(name: str) -> Engine:
     Raises:
         InputError: There is none of that name.
     """
-    try:
-        return Engine(name)
-    except ValueError as error:
-        raise InputError(f"the engine must be one of {', '.join(Engine)}; found {name!r}") from error
+    return _called(Engine, "engine", name)
 
 
 def positions_called(name: str) -> Positions:
@@ -53,10 +52,14 @@ def positions_called(name: str) -> Positions:
     Raises:
         InputError: There is none of that name.
     """
+    return _called(Positions, "positions", name)
+
+
+def _called(kind: type[Choice], what: str, name: str) -> Choice:
     try:
-        return Positions(name)
+        return kind(name)
     except ValueError as error:
-        raise InputError(f"the positions must be one of {', '.join(Positions)}; found {name!r}") from error
+        raise InputError(f"the {what} must be one of {', '.join(kind)}; found {name!r}") from error
 
 
 def find_hits(

@@ -21,13 +21,14 @@ import numpy as np
 
 from beatnet_align.bar_feel import bar_feel
 from beatnet_align.edit_plan import EditPlan, Move, TakeFacts
-from beatnet_align.errors import BeatnetAlignError, InputError
+from beatnet_align.errors import InputError
 from beatnet_align.grid_tokens import ANSWERS, CANDIDATES, GridTokens, grid_tokens
 from beatnet_align.hits import Piece
 from beatnet_align.units import FloatArray, IntArray, seconds_to_samples
 from datagen.config import Split
 from datagen.played.grooves import load_grooves
 from datagen.played.patterns import Patterns
+from models.commands import exit_status
 from models.drift_viterbi import drift_viterbi
 from models.grid_examples import DRUMMERS, SAME_LINE_BEATS
 from models.grid_takes import BARS, GRID_SETS, TAKES, Scores
@@ -241,13 +242,7 @@ def _run(chosen: argparse.Namespace) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; 0, or 2 where something given cannot be used."""
-    chosen = _parser().parse_args(arguments)
-    try:
-        _run(chosen)
-    except BeatnetAlignError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status(_run, _parser().parse_args(arguments))
 
 
 if __name__ == "__main__":

@@ -29,13 +29,14 @@ import numpy as np
 
 from beatnet_align import collection
 from beatnet_align.collection import OnsetSettings
-from beatnet_align.errors import BeatnetAlignError, InputError, OutputError
+from beatnet_align.errors import InputError, OutputError
 from beatnet_align.hits import Hit
 from beatnet_align.take import Take
 from beatnet_align.units import FloatArray, samples_to_seconds
 from datagen.config import Split
 from models import hit_evaluation_takes as takes
 from models import reference_detectors
+from models.commands import exit_status
 from models.hit_evaluation_report import (
     ALL_RECORDINGS,
     Rows,
@@ -261,13 +262,7 @@ def _run(chosen: argparse.Namespace) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; 0, or 2 where something given cannot be used."""
-    chosen = _parser().parse_args(arguments)
-    try:
-        _run(chosen)
-    except BeatnetAlignError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status(_run, _parser().parse_args(arguments))
 
 
 if __name__ == "__main__":

@@ -16,12 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from beatnet_align.beat_following import estimate_beats
-from beatnet_align.errors import BeatnetAlignError, InputError
+from beatnet_align.errors import InputError
 from beatnet_align.hits import Hit
 from beatnet_align.units import FloatArray, seconds_to_samples
 from datagen.config import Split
 from datagen.played.grooves import GrooveCollection, load_grooves
 from datagen.played.performance import AS_PLAYED, Performance, perform
+from models.commands import exit_status
 from models.grid_examples import DRUMMERS
 from models.hit_figures import Share
 
@@ -197,13 +198,7 @@ def _run(chosen: argparse.Namespace) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; 0, or 2 where something given cannot be used."""
-    chosen = _parser().parse_args(arguments)
-    try:
-        _run(chosen)
-    except BeatnetAlignError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status(_run, _parser().parse_args(arguments))
 
 
 if __name__ == "__main__":

@@ -15,13 +15,13 @@ import torch
 from torch import nn
 from typing_extensions import override
 
-from beatnet_align.errors import BeatnetAlignError
 from beatnet_align.hit_decoding import Thresholds, decode
 from beatnet_align.hit_features import FEATURES
 from beatnet_align.hit_outputs import GROUP_OF_PIECE, PIECES
 from beatnet_align.hitnet import CHANNELS_NAME, DECODING_NAME, FEATURES_NAME, ROLES_NAME, TAKE_NAME, Decoding
 from beatnet_align.hits import Piece
 from datagen.config import Split
+from models.commands import exit_status
 from models.hit_pool import HitPool
 from models.hitnet import HitNet
 from models.hitnet_data import WholeTakes
@@ -205,16 +205,14 @@ def main() -> int:
     )
     parser.add_argument("--pool", type=Path, required=True, help="its validation takes set thresholds and calibration")
     parser.add_argument("-o", "--out", type=Path, required=True, help="the .onnx file")
-    arguments = parser.parse_args()
-    try:
-        net = averaged([load_network(run, HitNet) for run in arguments.runs])
-        decoding = fit_decoding(validation_outputs(net, HitPool(arguments.pool, Split.VALIDATION)))
-        export_hitnet(net, decoding, arguments.out)
-    except BeatnetAlignError as error:
-        print(f"models.export: error: {error}", file=sys.stderr)
-        return 2
-    print(f"{arguments.out}: {decoding.to_json()}")
-    return 0
+    return exit_status(_run, parser.parse_args())
+
+
+def _run(chosen: argparse.Namespace) -> None:
+    net = averaged([load_network(run, HitNet) for run in chosen.runs])
+    decoding = fit_decoding(validation_outputs(net, HitPool(chosen.pool, Split.VALIDATION)))
+    export_hitnet(net, decoding, chosen.out)
+    print(f"{chosen.out}: {decoding.to_json()}")
 
 
 if __name__ == "__main__":

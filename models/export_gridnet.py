@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 from torch.nn.functional import cross_entropy
 
-from beatnet_align.errors import BeatnetAlignError
 from beatnet_align.grid_tokens import CANDIDATE_FEATURES, CANDIDATES, PATTERN_FEATURES, TOKEN_FEATURES
 from beatnet_align.gridnet import (
     BEATS_NAME,
@@ -20,6 +19,7 @@ from beatnet_align.gridnet import (
     PATTERN_NAME,
     TEMPERATURE_NAME,
 )
+from models.commands import exit_status
 from models.grid_data import IGNORED, GridBatch, GridData
 from models.grid_training import GridTraining
 from models.gridnet import GridNet
@@ -81,17 +81,15 @@ def main() -> int:
     parser.add_argument("run", type=Path, help="folder of the run's log, with config.yaml and checkpoints/")
     parser.add_argument("--data", type=Path, help="folder with groove/; without it, patterns set the temperature")
     parser.add_argument("-o", "--out", type=Path, required=True, help="the .onnx file")
-    arguments = parser.parse_args()
-    try:
-        net = load_network(arguments.run, GridNet)
-        data = GridData(arguments.data, validation_batches=24, seed=2)
-        temperature = fit_temperature(net, list(data.val_dataloader()))
-        export_gridnet(net, temperature, arguments.out)
-    except BeatnetAlignError as error:
-        print(f"models.export_gridnet: error: {error}", file=sys.stderr)
-        return 2
-    print(f"{arguments.out}: temperature {temperature:g}")
-    return 0
+    return exit_status(_run, parser.parse_args())
+
+
+def _run(chosen: argparse.Namespace) -> None:
+    net = load_network(chosen.run, GridNet)
+    data = GridData(chosen.data, validation_batches=24, seed=2)
+    temperature = fit_temperature(net, list(data.val_dataloader()))
+    export_gridnet(net, temperature, chosen.out)
+    print(f"{chosen.out}: temperature {temperature:g}")
 
 
 if __name__ == "__main__":

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from beatnet_align.errors import BeatnetAlignError, InputError, OutputError
+from beatnet_align.errors import InputError, OutputError
 from beatnet_align.hit_refiner import INPUT_NAME, OUTPUT_NAME, ROWS, THRESHOLD_NAME, WINDOW_SAMPLES, HitRefiner
+from models.commands import exit_status
 from models.onnx_files import forget_sources, write_whole
 from models.refiner import Refiner
 
@@ -84,13 +85,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m models.export_refiner", description=__doc__.splitlines()[0])
     parser.add_argument("checkpoint", type=Path, help="what training kept")
     parser.add_argument("-o", "--out", type=Path, required=True, help="the ONNX file")
-    arguments = parser.parse_args()
-    try:
-        export_refiner(arguments.checkpoint, arguments.out)
-    except BeatnetAlignError as error:
-        print(f"models.export_refiner: error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status(_run, parser.parse_args())
+
+
+def _run(chosen: argparse.Namespace) -> None:
+    export_refiner(chosen.checkpoint, chosen.out)
 
 
 if __name__ == "__main__":

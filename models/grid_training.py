@@ -5,13 +5,12 @@ import torch
 from pytorch_lightning import LightningModule
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch.nn.functional import cross_entropy
-from torch.optim import AdamW
-from torch.optim.lr_scheduler import OneCycleLR
 from typing_extensions import override
 
 from beatnet_align.grid_tokens import CANDIDATES, PATTERN_FEATURES
 from models.grid_data import IGNORED, GridBatch
 from models.gridnet import GridNet
+from models.optimisation import one_cycle
 
 
 class GridTraining(LightningModule):
@@ -64,10 +63,7 @@ class GridTraining(LightningModule):
 
     @override
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        optimiser = AdamW(self.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay)
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule = OneCycleLR(optimiser, self.learning_rate, total_steps=steps, pct_start=self.warm_up)
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return one_cycle(self, self.learning_rate, self.weight_decay, self.warm_up)
 
 
 def _loss(logits: torch.Tensor, answers: torch.Tensor) -> torch.Tensor:

@@ -17,7 +17,7 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from beatnet_align.errors import BeatnetAlignError, InputError
+from beatnet_align.errors import InputError
 from beatnet_align.hit_features import FEATURE_RATE_HZ, FEATURES, HOP_SAMPLES, hit_features, to_feature_rate
 from beatnet_align.hit_outputs import PIECES, ROLES
 from beatnet_align.hits import Piece
@@ -27,6 +27,7 @@ from beatnet_align.roles import Role
 from datagen.config import Split
 from datagen.dataset import read_audio, read_manifest
 from datagen.truth import arrivals_at
+from models.commands import exit_status
 
 RISE_WINDOW_SECONDS = (-0.004, 0.015)
 """Where, around its arrival, a hit's rise in level is looked for."""
@@ -272,14 +273,12 @@ def main() -> int:
     parser.add_argument("dataset", type=Path, help="a folder that python -m datagen wrote")
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder for the pool")
     parser.add_argument("--workers", type=int, help="processes (all cores)")
-    arguments = parser.parse_args()
-    try:
-        with ProgressBar() as bar:
-            write_pool(arguments.dataset, arguments.out, arguments.workers, bar.advance)
-    except BeatnetAlignError as error:
-        print(f"models.hit_pool: error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status(_run, parser.parse_args())
+
+
+def _run(chosen: argparse.Namespace) -> None:
+    with ProgressBar() as bar:
+        write_pool(chosen.dataset, chosen.out, chosen.workers, bar.advance)
 
 
 if __name__ == "__main__":

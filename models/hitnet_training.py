@@ -7,8 +7,6 @@ import numpy.typing as npt
 import torch
 from pytorch_lightning import LightningModule
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
-from torch.optim import AdamW
-from torch.optim.lr_scheduler import OneCycleLR
 from typing_extensions import override
 
 from beatnet_align.hit_decoding import Thresholds, decode
@@ -17,6 +15,7 @@ from models.hitnet import HitNet
 from models.hitnet_data import Batch
 from models.hitnet_loss import LossWeights, hitnet_losses, weighted_sum
 from models.onset_figures import merged
+from models.optimisation import one_cycle
 from models.runs import load_network
 
 TOLERANCES_SECONDS = {"2ms": 0.002, "5ms": 0.005, "25ms": 0.025}
@@ -82,10 +81,7 @@ class HitNetTraining(LightningModule):
 
     @override
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        optimiser = AdamW(self.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay)
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule = OneCycleLR(optimiser, self.learning_rate, total_steps=steps, pct_start=self.warm_up)
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return one_cycle(self, self.learning_rate, self.weight_decay, self.warm_up)
 
 
 def take_onsets(take: npt.NDArray[np.float32], thresholds: Thresholds | None = None) -> npt.NDArray[np.float64]:

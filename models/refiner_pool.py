@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from beatnet_align.errors import BeatnetAlignError, InputError
+from beatnet_align.errors import InputError
 from beatnet_align.hit_refiner import (
     AFTER_SAMPLES,
     BEFORE_SAMPLES,
@@ -33,6 +33,7 @@ from beatnet_align.units import FloatArray, IntArray, power_to_db, seconds_to_sa
 from datagen.config import Split
 from datagen.dataset import read_audio, read_manifest
 from datagen.truth import arrivals_at
+from models.commands import exit_status
 
 Float32Array = npt.NDArray[np.float32]
 
@@ -253,16 +254,12 @@ def main() -> int:
     parser.add_argument("--takes", type=int, help="of each split at most (all)")
     parser.add_argument("--seed", type=int, default=0, help="chooses hits and places (%(default)s)")
     parser.add_argument("--workers", type=int, help="processes (all cores)")
-    arguments = parser.parse_args()
-    try:
-        with ProgressBar() as bar:
-            write_stretches(
-                arguments.dataset, arguments.out, arguments.takes, arguments.seed, arguments.workers, bar.advance
-            )
-    except BeatnetAlignError as error:
-        print(f"models.refiner_pool: error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status(_run, parser.parse_args())
+
+
+def _run(chosen: argparse.Namespace) -> None:
+    with ProgressBar() as bar:
+        write_stretches(chosen.dataset, chosen.out, chosen.takes, chosen.seed, chosen.workers, bar.advance)
 
 
 if __name__ == "__main__":

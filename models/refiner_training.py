@@ -4,16 +4,21 @@ import numpy as np
 import numpy.typing as npt
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import nn
 
 from beatnet_align.hit_refiner import REFINER_RATE_HZ, decode
 from beatnet_align.units import FloatArray
+from models.optimisation import one_cycle
 from models.refiner import Refiner
 from models.refiner_data import Windowed
 
 FAR_MS = 1.0
 FAR_SHARE = 0.01
 """Of the hits that are refined, at most so many may end up further off than ``FAR_MS``."""
+
+WARM_UP = 0.15
+"""Share of the steps in which the rate rises."""
 
 UNREACHABLE = 2.0
 """A threshold that no probability reaches: nothing is refined."""
@@ -112,12 +117,9 @@ class RefinerTraining(pl.LightningModule):
         """Log the figures at the threshold that validation chose."""
         self._log_figures(*self._figures_of_hits())
 
-    def configure_optimizers(self) -> dict[str, object]:  # type: ignore[override]
+    def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW; one cycle over the whole training."""
-        optimiser = torch.optim.AdamW(self.parameters(), self.learning_rate, weight_decay=self.weight_decay)
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, self.learning_rate, total_steps=steps, pct_start=0.15)
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return one_cycle(self, self.learning_rate, self.weight_decay, WARM_UP)
 
     def _loss(self, logits: torch.Tensor, batch: Windowed) -> torch.Tensor:
         return nn.functional.cross_entropy(logits.float(), batch.target)

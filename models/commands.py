@@ -1,0 +1,19 @@
+"""What every command of the lab does with input that cannot be used: one line on stderr, and exit status 2."""
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from beatnet_align.errors import BeatnetAlignError
+
+EXIT_BAD_INPUT = 2
+
+
+def exit_status(run: Callable[[argparse.Namespace], None], chosen: argparse.Namespace) -> int:
+    """Run a command: 0, or 2 where something given cannot be used."""
+    try:
+        run(chosen)
+    except BeatnetAlignError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    return 0
