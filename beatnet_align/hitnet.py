@@ -306,9 +306,9 @@ def _finished(hits: Sequence[_LevelledHit], triggers: Sequence[int], take: Take,
     for hit in hits:
         found, channel = hit.found, triggers[hit.found.channel]
         velocity = float(np.clip(found.velocity, 0.01, 1.0))
-        priority_db = max(
-            ROLE_PRIORITY_DB.get(take.channels[channel].role, 0.0), ROLE_PRIORITY_DB[_GROUP_ROLES[found.group]]
-        )
+        # What was struck counts, not where it was heard: a hat in the snare's microphone leads no kick.
+        role = take.channels[channel].role if found.piece is Piece.UNKNOWN else _GROUP_ROLES[found.group]
+        priority_db = ROLE_PRIORITY_DB.get(role, 0.0)
         finished.append(
             Hit(
                 onset_samples=int(
@@ -320,7 +320,7 @@ def _finished(hits: Sequence[_LevelledHit], triggers: Sequence[int], take: Take,
                 piece=found.piece,
                 velocity=round(velocity, 3),
                 confidence=round(decoding.confidence(found), 3),
-                salience=round(40.0 * float(np.log10(velocity)) + priority_db, 2),
+                salience=round(20.0 * float(np.log10(velocity)) + priority_db, 2),
             )
         )
     return sorted(finished)
