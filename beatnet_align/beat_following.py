@@ -77,8 +77,8 @@ def _followed(hits: Sequence[Hit], sample_rate: int, constant: TempoEstimate) ->
         f"first beat at {tempo_map.first_beat_seconds:.3f} s: the bar line nearest to the first strong hit",
         constant.assumptions[-1],
     )
-    warnings = [f"even so the hits fit it poorly ({placed.fit:.0%}): give a tempo map or a click track"]
-    return TempoEstimate(tempo_map, placed.fit, assumptions, tuple(warnings if placed.fit < GOOD_FIT else ()))
+    poor = f"even so the hits fit it poorly ({placed.fit:.0%}): give a tempo map or a click track"
+    return TempoEstimate(tempo_map, placed.fit, assumptions, (poor,) if placed.fit < GOOD_FIT else ())
 
 
 def follow_beats(seconds: FloatArray, weights: FloatArray, beat_seconds: float) -> FloatArray:

@@ -21,14 +21,12 @@ MISTAKE_SECONDS = 0.025
 """A stroke further than this from those around it counts as if it were no further."""
 
 _ROUNDS = 12
-_OTHERS = "other"
-GROUP_NAMES = (*PIECE_GROUPS, _OTHERS)
+GROUP_NAMES = (*PIECE_GROUPS, "other")
 
 
 def group_of(piece: Piece) -> str:
     """The kind of a piece: kick, snare, hihat, tom, ride, crash, or other where it is not known."""
-    group = GROUP_OF_PIECE.get(piece)
-    return _OTHERS if group is None else GROUP_NAMES[group]
+    return GROUP_NAMES[GROUP_OF_PIECE.get(piece, len(PIECE_GROUPS))]
 
 
 def piece_feel_seconds(

@@ -4,11 +4,11 @@ The network knows the hits of a block and of its surroundings. A first pass gues
 other bars strike each line is then told to the second, which settles what one bar alone leaves open.
 """
 
-import os
 from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
+from scipy.special import log_softmax, softmax
 
 from beatnet_align.claims import Claim
 from beatnet_align.errors import InputError
@@ -37,8 +37,6 @@ TEMPERATURE_NAME = "temperature"
 BLOCK_HITS, CONTEXT_HITS = 256, 64
 """Hits that are answered at once, and how many more are heard to either side."""
 
-MAX_THREADS = 4
-
 
 class GridNetModel:
     """The exported network, ready to run on a CPU.
@@ -52,7 +50,6 @@ class GridNetModel:
     """
 
     def __init__(self, model: bytes, threads: int | None = None) -> None:
-        threads = threads or min(MAX_THREADS, os.cpu_count() or 1)
         self._session, self.temperature = open_network(model, "GridNet", threads, TEMPERATURE_NAME, float, "1.0")
         wanted = {FEATURES_NAME, BEATS_NAME, CANDIDATES_NAME, PATTERN_NAME}
         found = {told.name for told in self._session.get_inputs()}
@@ -71,8 +68,9 @@ class GridNetModel:
             [hits, ANSWERS], logarithms of probabilities.
         """
         nothing = np.zeros((len(tokens.beats), CANDIDATES, PATTERN_FEATURES), np.float32)
-        first = _log_softmax(self._logits(tokens, nothing))
-        return _log_softmax(self._logits(tokens, tokens.pattern(np.exp(first))) / self.temperature)
+        first = softmax(self._logits(tokens, nothing), axis=1)
+        second = self._logits(tokens, tokens.pattern(first))
+        return np.asarray(log_softmax(second / self.temperature, axis=1))
 
     def _logits(self, tokens: GridTokens, pattern: Float32Array) -> FloatArray:
         """One pass, block by block."""
@@ -117,8 +115,3 @@ def gridnet_claims(
     answers = (model or shipped_gridnet())(tokens)
     strokes = [(hit.channel, hit.piece) for hit in hits]
     return line_claims(hits, choose_lines(answers, tokens.lines_beats, strokes), sample_rate)
-
-
-def _log_softmax(logits: FloatArray) -> FloatArray:
-    above = logits - logits.max(axis=1, keepdims=True)
-    return np.asarray(above - np.log(np.exp(above).sum(axis=1, keepdims=True)))

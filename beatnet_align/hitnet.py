@@ -5,7 +5,6 @@ fall on the same samples whatever the blocks, and what lies in an overlap is tak
 """
 
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
@@ -57,7 +56,6 @@ PICKIEST, MOST_OPEN = 0.7, 0.1
 
 _BRIGHT = slice(LEVEL_FEATURES, 2 * LEVEL_FEATURES)
 _GROUP_ROLES = (Role.KICK, Role.SNARE, Role.HIHAT, Role.TOM, Role.RIDE, Role.CYMBAL)
-MAX_THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -122,7 +120,6 @@ class HitNetModel:
     """
 
     def __init__(self, model: bytes, threads: int | None = None) -> None:
-        threads = threads or min(MAX_THREADS, os.cpu_count() or 1)
         self._session, self.decoding = open_network(model, "HitNet", threads, DECODING_NAME, Decoding.from_json)
 
     def __call__(

@@ -1,5 +1,6 @@
 """Open exported networks: weights that come with the package, and whatever was measured for them, in one file."""
 
+import os
 from collections.abc import Callable
 from importlib.resources import files
 from typing import TYPE_CHECKING, TypeVar
@@ -8,6 +9,8 @@ from beatnet_align.errors import InputError
 
 if TYPE_CHECKING:
     import onnxruntime
+
+MAX_THREADS = 4
 
 Measured = TypeVar("Measured")
 
@@ -18,14 +21,19 @@ def shipped_weights(name: str) -> bytes:
 
 
 def open_network(
-    model: bytes, network: str, threads: int, entry: str, parse: Callable[[str], Measured], absent: str | None = None
+    model: bytes,
+    network: str,
+    threads: int | None,
+    entry: str,
+    parse: Callable[[str], Measured],
+    absent: str | None = None,
 ) -> "tuple[onnxruntime.InferenceSession, Measured]":
     """A network ready to run on a CPU, and an entry of its metadata.
 
     Args:
         model: An ONNX file's bytes.
         network: What it should be, for the message.
-        threads: How many it may use.
+        threads: How many it may use; the machine's cores, up to four, when None.
         entry: Name in the metadata.
         parse: Reads its text.
         absent: The text where the file lacks the entry; None where it must not.
@@ -36,7 +44,8 @@ def open_network(
     import onnxruntime  # noqa: PLC0415 - slow to import, and --help must be quick
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.intra_op_num_threads = threads or min(MAX_THREADS, os.cpu_count() or 1)
+    options.inter_op_num_threads = 1
     try:
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         told = session.get_modelmeta().custom_metadata_map

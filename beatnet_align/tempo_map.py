@@ -170,15 +170,13 @@ class TempoMap:
         """The bar in which each beat position lies, from 1; 0 and below before beat 0."""
         first_bars, starts_beats, bars_beats = self._signature_knots
         positions = np.asarray(beats, np.float64) + _ON_BAR_LINE_BEATS
-        i = np.maximum(np.searchsorted(starts_beats, positions, "right") - 1, 0)
+        i = self._signature_at(positions)
         bars: IntArray = first_bars[i] + np.floor((positions - starts_beats[i]) / bars_beats[i]).astype(np.int64)
         return bars
 
     def bar_beats_at(self, beats: FloatArray) -> FloatArray:
         """Length of the bar in which each beat position lies, in quarter notes."""
-        _, starts_beats, bars_beats = self._signature_knots
-        positions = np.asarray(beats, np.float64) + _ON_BAR_LINE_BEATS
-        return bars_beats[np.maximum(np.searchsorted(starts_beats, positions, "right") - 1, 0)]
+        return self._signature_knots[2][self._signature_at(np.asarray(beats, np.float64) + _ON_BAR_LINE_BEATS)]
 
     def beat_in_bar(self, beats: FloatArray) -> FloatArray:
         """How far into its bar each beat position lies, in quarter notes: 0 on the bar line."""
@@ -221,6 +219,10 @@ class TempoMap:
         segment = max(int(np.searchsorted(beats, 0.0, "right")) - 1, 0)
         zero_seconds = seconds[segment] - beats[segment] * 60.0 / bpms[segment]
         return beats, seconds - zero_seconds + self.first_beat_seconds, bpms
+
+    def _signature_at(self, positions: FloatArray) -> IntArray:
+        """Which time signature holds at each position in beats; the first one also before it."""
+        return np.maximum(np.searchsorted(self._signature_knots[1], positions, "right") - 1, 0)
 
     @cached_property
     def _signature_knots(self) -> tuple[IntArray, FloatArray, FloatArray]:

@@ -24,6 +24,7 @@ from beatnet_align.edit_plan import EditPlan, Move, TakeFacts
 from beatnet_align.errors import InputError
 from beatnet_align.grid_tokens import ANSWERS, CANDIDATES, GridTokens, grid_tokens
 from beatnet_align.hits import Piece
+from beatnet_align.quantise import SURE_LINE
 from beatnet_align.units import FloatArray, IntArray, seconds_to_samples
 from datagen.config import Split
 from datagen.played.grooves import load_grooves
@@ -36,7 +37,6 @@ from models.heard_takes import HITNETS_ERRORS, GridTake, with_errors
 from models.hit_figures import Share
 
 NEAREST, VITERBI = "nearest line", "Viterbi with drift"
-SURE = 0.9
 SWING_TOLERANCE = 0.03
 SWING_CONTEXT_BARS = 2
 """One bar has too few delayed 16ths: with jitter of σ 6 ms at 120 BPM, right lines alone tell .90 of the bars."""
@@ -131,7 +131,7 @@ def measure(
             choice = choose(take, tokens)
             wrong[name] += _wrong(take, tokens, choice.answers)
             if choice.probabilities is not None:
-                sure[name] += (choice.probabilities[take.counted] > SURE).tolist()
+                sure[name] += (choice.probabilities[take.counted] > SURE_LINE).tolist()
             swing[name] += _swings_recognised(take, _chosen(tokens.lines_beats, choice.answers))
         progress()
     return {

@@ -150,7 +150,8 @@ def recordings_table(folder: Path) -> str:
     from beatnet_align.audio_files import open_take  # noqa: PLC0415
     from beatnet_align.engines import find_hits  # noqa: PLC0415
 
-    lines, columns = ["| recording | effect | librosa |", "| --- | ---: | ---: |"], ([], [])  # type: ignore[var-annotated]
+    lines = ["| recording | effect | librosa |", "| --- | ---: | ---: |"]
+    columns: tuple[list[float], list[float]] = ([], [])
     for labels in sorted(folder.glob(f"*{BEATS_SUFFIX}")):
         reference = np.array([float(line.split()[0]) for line in labels.read_text("utf-8").splitlines() if line])
         with open_take(labels.with_name(labels.name.replace(BEATS_SUFFIX, ".flac"))) as opened:

@@ -1,7 +1,7 @@
 """GridNet's batches: examples drawn without end for training, the same ones every time for validation."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,17 +68,8 @@ def cropped(example: GridExample, most_hits: int, rng: np.random.Generator) -> G
         return example
     first = int(rng.integers(count - most_hits + 1))
     chosen = slice(first, first + most_hits)
-    t = example.tokens
-    tokens = GridTokens(
-        t.beats[chosen],
-        t.features[chosen],
-        t.lines_beats[chosen],
-        t.nominals_beats[chosen],
-        t.candidates[chosen],
-        t.slots[chosen],
-        t.bars[chosen] - t.bars[chosen].min(),
-        t.groups[chosen],
-    )
+    tokens = GridTokens(*(getattr(example.tokens, one.name)[chosen] for one in fields(GridTokens)))
+    tokens = replace(tokens, bars=tokens.bars - tokens.bars.min())
     return GridExample(tokens, example.answers[chosen])
 
 

@@ -108,9 +108,9 @@ class GridExamples:
 
     def read(self) -> None:
         """Read all performances at once, so that processes which are forked later need not."""
-        for index in range(len(self.grooves.files) if self.grooves is not None else 0):
-            assert self.grooves is not None
-            self.grooves.groove(index)
+        if self.grooves is not None:
+            for index in range(len(self.grooves.files)):
+                self.grooves.groove(index)
 
     def draw(self, rng: np.random.Generator) -> GridExample:
         """One example, of at least two hits."""
