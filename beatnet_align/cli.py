@@ -14,6 +14,7 @@ from beatnet_align.cli_options import (
     add_engine,
     add_listening,
     add_out,
+    add_repair,
     add_splicing,
     add_take,
     add_tempo,
@@ -95,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     add_alignment(command)
     add_listening(command)
     add_splicing(command)
+    add_repair(command)
     command.add_argument(
         "--report-hits", action="store_true", help="print where each hit goes and how surely, and the feel of each bar"
     )
@@ -127,6 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     add_alignment(command)
     add_listening(command)
     add_splicing(command)
+    add_repair(command)
     command.set_defaults(run=_compare)
 
     command = commands.add_parser("demo", help="align the take that comes with the program, with figures and a picture")
@@ -173,7 +176,7 @@ def _render(arguments: argparse.Namespace) -> None:
 
 
 def _report(aligned: "Aligned", out: Path) -> None:
-    from beatnet_align.cut_list import landed_samples  # noqa: PLC0415
+    from beatnet_align.repair import landed_samples  # noqa: PLC0415
     from beatnet_align.units import samples_to_seconds, seconds_to_ms  # noqa: PLC0415
 
     plan = aligned.plan

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from beatnet_align.engines import DEFAULT_ENGINE, Engine, Positions
+from beatnet_align.engines import DEFAULT_ENGINE, Engine, Positions, Render
 from beatnet_align.errors import InputError
 
 if TYPE_CHECKING:
@@ -155,6 +155,22 @@ def add_splicing(command: argparse.ArgumentParser) -> None:
     )
 
 
+def add_repair(command: argparse.ArgumentParser) -> None:
+    """Where hits are moved each by itself."""
+    group = command.add_argument_group("flams inside a line")
+    group.add_argument(
+        "--render",
+        choices=[render.value for render in Render],
+        help="splice: cut, all microphones and all hits of a line together; separate: lift every hit out of every "
+        "microphone and move it by itself; auto: separate where a cut would leave a flam, splice bit for bit elsewhere "
+        "(default: auto with the neural engine, splice with onset-quantise)",
+    )
+    group.add_argument(
+        "--flam", metavar="MS", type=float, default=2.0, help="auto leaves flams up to this long (%(default)g)"
+    )
+    group.add_argument("--repair-bars", metavar="FIRST-LAST", help="auto repairs flams in these bars only")
+
+
 def read_listener(arguments: argparse.Namespace) -> "BeatDetective":
     """The effect as far as it finds hits; InputError where a value cannot be used."""
     from beatnet_align.effect import BeatDetective  # noqa: PLC0415
@@ -184,10 +200,13 @@ def read_detective(arguments: argparse.Namespace) -> "BeatDetective":
         keep_feel=arguments.keep_feel / 100.0,
         exclude_within_seconds=ms_to_seconds(arguments.exclude_within),
         max_move_seconds=None if arguments.max_move is None else ms_to_seconds(arguments.max_move),
-        bars=_bars(arguments.bars),
+        bars=_bars(arguments.bars, "--bars"),
         pad_seconds=ms_to_seconds(arguments.pad),
         crossfade_seconds=ms_to_seconds(arguments.crossfade),
         fill=Fill(arguments.fill),
+        render=None if arguments.render is None else Render(arguments.render),
+        flam_seconds=ms_to_seconds(arguments.flam),
+        repair_bars=_bars(arguments.repair_bars, "--repair-bars"),
         groups=tuple(tuple(name.strip() for name in group.split(",")) for group in arguments.group),
     )
 
@@ -240,11 +259,11 @@ def _piece_strengths(texts: list[str]) -> dict[str, float]:
     return strengths
 
 
-def _bars(text: str | None) -> tuple[int, int] | None:
+def _bars(text: str | None, option: str) -> tuple[int, int] | None:
     if text is None:
         return None
     first, dash, last = text.partition("-")
     try:
         return int(first), int(last if dash else first)
     except ValueError as error:
-        raise InputError(f"--bars wants FIRST-LAST, such as 5-12; found {text!r}") from error
+        raise InputError(f"{option} wants FIRST-LAST, such as 5-12; found {text!r}") from error

@@ -14,16 +14,16 @@ from pathlib import Path
 import numpy as np
 
 from beatnet_align.audio_files import open_take
-from beatnet_align.cut_list import landed_samples
 from beatnet_align.edit_plan import EditPlan
 from beatnet_align.effect import EDITS_NAME, Aligned, BeatDetective, Progress, align, no_progress
-from beatnet_align.engines import Engine, find_hits
+from beatnet_align.engines import Engine, Render, find_hits
 from beatnet_align.errors import InputError
 from beatnet_align.hits import Hit
 from beatnet_align.metrics import evaluate, extra_and_missing, grid_deviation, microphone_spreads_samples
 from beatnet_align.onset_metrics import share
 from beatnet_align.pictures import HitMarks, before_after
 from beatnet_align.reference_hits import ReferenceHit, reference_hits_from_truth
+from beatnet_align.repair import landed_samples
 from beatnet_align.roles import Role
 from beatnet_align.stem_writer import check_out_dir
 from beatnet_align.take import Take
@@ -117,7 +117,7 @@ def compare(  # noqa: PLR0913 - the options of align and three of its own
             aligned[engine] = align(
                 take_path,
                 folder / engine,
-                replace(detective, engine=engine, positions=None),
+                replace(detective, engine=engine, positions=None, render=_render(detective, engine)),
                 tempo,
                 roles=roles,
                 force=force,
@@ -137,6 +137,11 @@ def compare(  # noqa: PLR0913 - the options of align and three of its own
         if picture is not None:
             draw_before_after(picture, take, heard[detective.engine], own_plan)
     return Comparison(rows, _remarks(aligned))
+
+
+def _render(detective: BeatDetective, engine: Engine) -> Render | None:
+    """What was asked for goes to the engine that was asked for; the others render in their own way."""
+    return detective.render if engine is detective.engine else None
 
 
 def _with_name(progress: Progress, engine: Engine) -> Progress:

@@ -121,22 +121,6 @@ def cut_list(plan: EditPlan, group: Sequence[str]) -> list[Cut]:
     return cuts
 
 
-def landed_samples(plan: EditPlan) -> list[int]:
-    """Where every hit of a plan sounds on its own channel, [moves]; hits of one segment keep their spacing.
-
-    Raises:
-        InputError: As for :func:`cut_list`.
-    """
-    landed = [move.onset_samples for move in plan.moves]
-    for group in channel_groups(plan.splice, plan.take.channels):
-        cuts = zip(cut_list(plan, group), segments(plan.moves), strict=True)
-        shifts = [cut.shift_samples for cut, segment in cuts for _ in segment]
-        for number, move in enumerate(plan.moves):
-            if move.channel in group:
-                landed[number] += shifts[number]
-    return landed
-
-
 def cut_before(
     segment: Sequence[Move], group: Sequence[str], previous: Cut | None, splice: SpliceSettings, sample_rate: int
 ) -> Cut:

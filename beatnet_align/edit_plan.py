@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from beatnet_align.engines import Engine
+from beatnet_align.engines import Engine, Render
 from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid
 from beatnet_align.hits import Piece
@@ -13,6 +13,7 @@ from beatnet_align.tempo_map import TempoMap
 from beatnet_align.units import seconds_to_ms
 
 MAX_PAD_SECONDS = 0.050
+MAX_FLAM_SECONDS = 0.100
 
 
 class Flag(StrEnum):
@@ -131,6 +132,29 @@ class SpliceSettings:
 
 
 @dataclass(frozen=True)
+class RepairSettings:
+    """Where hits of one line that were struck apart are lifted out of the microphones and moved each by itself.
+
+    Attributes:
+        render: SPLICE cuts everywhere; SEPARATE lifts every hit; AUTO lifts where a cut would leave a flam.
+        flam_seconds: AUTO repairs where a cut would leave a hit further than this from its place.
+        bars: First and last bar to repair, from 1; None for all.
+    """
+
+    render: Render = Render.SPLICE
+    flam_seconds: float = 0.002
+    bars: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.flam_seconds <= MAX_FLAM_SECONDS:
+            raise InputError(
+                f"flams to repair must be over 0 and at most {seconds_to_ms(MAX_FLAM_SECONDS):g} ms, "
+                f"found {seconds_to_ms(self.flam_seconds):g} ms"
+            )
+        check_bars(self.bars)
+
+
+@dataclass(frozen=True)
 class EditPlan:
     """Everything that was decided about a take.
 
@@ -141,6 +165,7 @@ class EditPlan:
         grid: The lines.
         engine: Who decided; the name of an :class:`~beatnet_align.engines.Engine`, or of another source.
         splice: How to cut.
+        repair: Where to lift hits out instead.
         notes: Assumptions and warnings, in plain sentences.
     """
 
@@ -150,6 +175,7 @@ class EditPlan:
     grid: Grid
     engine: str = Engine.ONSET_QUANTISE.value
     splice: SpliceSettings = field(default_factory=SpliceSettings)
+    repair: RepairSettings = field(default_factory=RepairSettings)
     notes: tuple[str, ...] = ()
 
 
@@ -159,3 +185,9 @@ def check_in_one_group(groups: Sequence[Sequence[str]]) -> None:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise InputError(f"a channel may be in one group only, {twice!r} is named twice")
+
+
+def check_bars(bars: tuple[int, int] | None) -> None:
+    """Raise :class:`InputError` where a range of bars ends before it starts."""
+    if bars is not None and bars[0] > bars[1]:
+        raise InputError(f"the bar range ends before it starts: {bars[0]}-{bars[1]}")

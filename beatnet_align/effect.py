@@ -9,24 +9,27 @@ from beatnet_align.audio_files import OpenTake, open_take
 from beatnet_align.claims import ClaimMaker
 from beatnet_align.collection import OnsetSettings
 from beatnet_align.cut_list import channel_groups, validate
-from beatnet_align.edit_plan import EditPlan, Fill, SpliceSettings, TakeFacts
+from beatnet_align.edit_plan import EditPlan, Fill, RepairSettings, SpliceSettings, TakeFacts
 from beatnet_align.engines import (
     DEFAULT_ENGINE,
     Engine,
     Positions,
+    Render,
     claim_maker,
     engine_called,
     find_hits,
     positions_called,
+    render_called,
 )
 from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid, parse_grid
 from beatnet_align.groove import GrooveTemplate
 from beatnet_align.plan_json import load_plan, plan_to_json
 from beatnet_align.quantise import QuantiseSettings, quantise
-from beatnet_align.remarks import doubt_remarks, padding_remarks, why_no_hits
+from beatnet_align.remarks import doubt_remarks, padding_remarks, repair_remarks, why_no_hits
+from beatnet_align.rendering import render, render_whole
+from beatnet_align.repair import placements
 from beatnet_align.roles import Role
-from beatnet_align.splice import render, render_whole
 from beatnet_align.stem_writer import check_out_dir, write_stems
 from beatnet_align.take import Audio, Take, take_from_array
 from beatnet_align.tempo_map import TempoMap
@@ -67,6 +70,10 @@ class BeatDetective:
         crossfade_seconds: Of each join, in front of the attack.
         fill: What sounds in gaps.
         groups: Names of channels or stems that are cut together; none for all together.
+        render: Cut everywhere, lift every hit out of the microphones, or lift where a cut would leave a flam; the
+            engine's own way when None.
+        flam_seconds: Flams up to this long are left to the cut.
+        repair_bars: First and last bar in which flams are repaired, from 1; None for all.
 
     Example:
         >>> effect = BeatDetective(grid="1/16", strength=0.9)
@@ -91,10 +98,13 @@ class BeatDetective:
     crossfade_seconds: float = 0.005
     fill: Fill = Fill.AUTO
     groups: tuple[tuple[str, ...], ...] = ()
+    render: Render | None = None
+    flam_seconds: float = 0.002
+    repair_bars: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         # Each of these checks its own part, so that a wrong value is told before any work.
-        _ = self.claim_maker, self.lines, self.rules, self.listening, self.splicing
+        _ = self.claim_maker, self.lines, self.rules, self.listening, self.splicing, self.repairing
 
     @property
     def lines(self) -> Grid:
@@ -129,6 +139,13 @@ class BeatDetective:
         """How the plan is cut."""
         return SpliceSettings(self.pad_seconds, self.crossfade_seconds, Fill(self.fill), self.groups)
 
+    @property
+    def repairing(self) -> RepairSettings:
+        """Where hits are lifted out of the microphones instead of cut."""
+        own = engine_called(self.engine).render
+        render = own if self.render is None else render_called(self.render)
+        return RepairSettings(render, self.flam_seconds, self.repair_bars)
+
     def plan(self, take: Take, tempo: TempoRequest | None = None, progress: Progress = no_progress) -> EditPlan:
         """Decide, without cutting.
 
@@ -154,7 +171,9 @@ class BeatDetective:
         tempo_map, notes = told or estimated_tempo(request, take, hits)
         maker = self.claim_maker
         moves = quantise(hits, take, tempo_map, self.lines, self.rules, self.splicing, claim_maker=maker)
-        plan = EditPlan(TakeFacts.of(take), moves, tempo_map, self.lines, str(self.engine), self.splicing, notes)
+        plan = EditPlan(
+            TakeFacts.of(take), moves, tempo_map, self.lines, str(self.engine), self.splicing, self.repairing, notes
+        )
         validate(plan, take)
         return plan
 
@@ -194,7 +213,8 @@ class BeatDetective:
     def _empty_plan(self, take: Take) -> EditPlan:
         nothing = TempoMap.constant(120.0, 0.0)
         facts = TakeFacts.of(take)
-        return EditPlan(facts, (), nothing, self.lines, str(self.engine), self.splicing, ("no hits were found",))
+        notes = ("no hits were found",)
+        return EditPlan(facts, (), nothing, self.lines, str(self.engine), self.splicing, self.repairing, notes)
 
 
 @dataclass(frozen=True)
@@ -242,7 +262,9 @@ def align(
         if not plan.moves:
             raise InputError(why_no_hits(opened.take, take_path))
         _write(opened, plan, out_dir, force, progress)
-        return Aligned(plan, (*padding_remarks(opened), *plan.notes, *doubt_remarks(plan, EDITS_NAME)))
+        return Aligned(
+            plan, (*padding_remarks(opened), *plan.notes, *repair_remarks(plan), *doubt_remarks(plan, EDITS_NAME))
+        )
 
 
 def render_edits(
@@ -266,9 +288,10 @@ def render_edits(
         validate(plan, opened.take)
         check_out_dir(opened, out_dir, force, [EDITS_NAME])
         _write(opened, plan, out_dir, force, progress)
-        return Aligned(plan, padding_remarks(opened))
+        return Aligned(plan, (*padding_remarks(opened), *repair_remarks(plan)))
 
 
 def _write(opened: OpenTake, plan: EditPlan, out_dir: Path, force: bool, progress: Progress) -> None:
     blocks = render(opened.take, plan, lambda samples: progress("writing stems", samples, opened.take.samples))
-    write_stems(opened, ahead(blocks), out_dir, force=force, extra_files={EDITS_NAME: plan_to_json(plan).encode()})
+    edits = plan_to_json(plan, placements(plan)).encode()
+    write_stems(opened, ahead(blocks), out_dir, force=force, extra_files={EDITS_NAME: edits})

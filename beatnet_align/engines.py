@@ -1,4 +1,4 @@
-"""The engines by name: who finds hits, and who chooses their positions. Quick to import for the command line."""
+"""The engines by name: who finds hits, chooses positions and renders. Quick to import for the command line."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -24,12 +24,25 @@ class Engine(StrEnum):
         """How the engine chooses them by itself."""
         return Positions.NEURAL if self is Engine.NEURAL else Positions.NEAREST
 
+    @property
+    def render(self) -> "Render":
+        """How the engine renders by itself."""
+        return Render.AUTO if self is Engine.NEURAL else Render.SPLICE
+
 
 class Positions(StrEnum):
     """How the grid position of a hit is chosen: by a network, which knows the phrase, or as the nearest line."""
 
     NEURAL = "neural"
     NEAREST = "nearest"
+
+
+class Render(StrEnum):
+    """How a plan becomes sound: by cuts, by masks that lift each hit out, or by masks where a cut leaves a flam."""
+
+    AUTO = "auto"
+    SPLICE = "splice"
+    SEPARATE = "separate"
 
 
 DEFAULT_ENGINE = Engine.NEURAL
@@ -53,6 +66,15 @@ def positions_called(name: str) -> Positions:
         InputError: There is none of that name.
     """
     return _called(Positions, "positions", name)
+
+
+def render_called(name: str) -> Render:
+    """A way of rendering by its name.
+
+    Raises:
+        InputError: There is none of that name.
+    """
+    return _called(Render, "render", name)
 
 
 def _called(kind: type[Choice], what: str, name: str) -> Choice:

@@ -6,10 +6,10 @@ from typing import TypedDict
 import numpy as np
 
 from beatnet_align.bar_feel import bar_feel
-from beatnet_align.cut_list import landed_samples
 from beatnet_align.edit_plan import EditPlan
 from beatnet_align.groove import TICKS_PER_BEAT
 from beatnet_align.hits import Hit
+from beatnet_align.repair import landed_samples
 from beatnet_align.take import Take
 from beatnet_align.units import samples_to_seconds, seconds_to_ms
 

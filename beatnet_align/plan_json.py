@@ -1,19 +1,24 @@
 """Edit plans as JSON that a person can read and correct: times in seconds, one move a line."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from beatnet_align.edit_plan import EditPlan, Fill, Flag, Move, SpliceSettings, TakeFacts
+from beatnet_align.edit_plan import EditPlan, Fill, Flag, Move, RepairSettings, SpliceSettings, TakeFacts
+from beatnet_align.engines import Render
 from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid
 from beatnet_align.hits import Piece
+from beatnet_align.repair import Placement
 from beatnet_align.tempo_map import TempoMap
 from beatnet_align.units import samples_to_seconds, seconds_to_samples
 
 FORMAT = "beatnet-align edit plan"
 VERSION = 1
+PLACES = "places"
+"""How each place was rendered, for reading; made anew when a corrected plan is rendered."""
+
 SECONDS_DECIMALS = 7
 """A tenth of a microsecond: fifty times finer than a sample at 192 kHz, so rounding gives the sample back."""
 
@@ -32,8 +37,12 @@ _LATER_MOVE_KEYS = ("line_confidence", "runner_up_beats")
 """Plans of earlier versions of the program lack these."""
 
 
-def plan_to_json(plan: EditPlan) -> str:
+def plan_to_json(plan: EditPlan, placed: Sequence[Placement] = ()) -> str:
     """Write a plan down.
+
+    Args:
+        plan: To be read again by :func:`plan_from_json`.
+        placed: How each place was rendered, and why, for people to read; it follows from the plan.
 
     Returns:
         A JSON object; :func:`plan_from_json` gives back an equal plan.
@@ -56,11 +65,18 @@ def plan_to_json(plan: EditPlan) -> str:
             "fill": plan.splice.fill.value,
             "groups": [list(group) for group in plan.splice.groups],
         },
+        "repair": {
+            "render": plan.repair.render.value,
+            "flam_seconds": plan.repair.flam_seconds,
+            "bars": plan.repair.bars,
+        },
         "notes": list(plan.notes),
     }
     lines = [f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in head.items()]
     moves = ",\n".join(f"    {json.dumps(_move_to_json(move, plan.take.sample_rate))}" for move in plan.moves)
     lines.append(f'  "moves": [\n{moves}\n  ]' if plan.moves else '  "moves": []')
+    places = ",\n".join(f"    {json.dumps(_place_to_json(one, plan.take.sample_rate))}" for one in placed)
+    lines.append(f'  "{PLACES}": [\n{places}\n  ]' if placed else f'  "{PLACES}": []')
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
@@ -92,6 +108,7 @@ def plan_from_json(text: str) -> EditPlan:
             fill=Fill(data["splice"]["fill"]),
             groups=tuple(tuple(str(name) for name in group) for group in data["splice"]["groups"]),
         )
+        repair = _repair_from_json(data.get("repair"))
         entries = list(data["moves"])
         engine, notes = str(data["engine"]), tuple(str(note) for note in data["notes"])
         tempo_map, grid = data["tempo_map"], data["grid"]
@@ -106,6 +123,7 @@ def plan_from_json(text: str) -> EditPlan:
         grid=Grid.from_json(grid),
         engine=engine,
         splice=splice,
+        repair=repair,
         notes=notes,
     )
 
@@ -126,6 +144,24 @@ def load_plan(path: Path) -> EditPlan:
         return plan_from_json(text)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+
+
+def _repair_from_json(entry: Any) -> RepairSettings:
+    """Plans of earlier versions of the program lack it and were spliced."""
+    if entry is None:
+        return RepairSettings()
+    bars = None if entry["bars"] is None else (int(entry["bars"][0]), int(entry["bars"][1]))
+    return RepairSettings(Render(entry["render"]), float(entry["flam_seconds"]), bars)
+
+
+def _place_to_json(placement: Placement, sample_rate: int) -> dict[str, Any]:
+    first, last = placement.moves[0], placement.moves[-1]
+    return {
+        "first_onset_seconds": round(samples_to_seconds(first.onset_samples, sample_rate), SECONDS_DECIMALS),
+        "last_onset_seconds": round(samples_to_seconds(last.onset_samples, sample_rate), SECONDS_DECIMALS),
+        "render": (Render.SEPARATE if placement.repaired else Render.SPLICE).value,
+        "why": placement.reason,
+    }
 
 
 def _move_to_json(move: Move, sample_rate: int) -> dict[str, Any]:

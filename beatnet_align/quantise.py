@@ -7,7 +7,7 @@ import numpy as np
 
 from beatnet_align.claims import Claim, ClaimMaker, Decision, one_piece
 from beatnet_align.cut_list import Cut, channel_groups, cut_before, leaves_take, runs_into, segments
-from beatnet_align.edit_plan import Flag, Move, SpliceSettings
+from beatnet_align.edit_plan import Flag, Move, SpliceSettings, check_bars
 from beatnet_align.errors import InputError
 from beatnet_align.feel import GROUP_NAMES, group_of, piece_feel_seconds
 from beatnet_align.grid import Grid
@@ -64,8 +64,7 @@ class QuantiseSettings:
             )
         if self.max_move_seconds is not None and not self.max_move_seconds > 0.0:
             raise InputError(f"the maximum move must be over 0, found {seconds_to_ms(self.max_move_seconds):g} ms")
-        if self.bars is not None and self.bars[0] > self.bars[1]:
-            raise InputError(f"the bar range ends before it starts: {self.bars[0]}-{self.bars[1]}")
+        check_bars(self.bars)
 
     def strength_of(self, piece: Piece) -> float:
         """The strength of a piece: its own, else that of its kind, else that of all."""

@@ -6,6 +6,8 @@ import numpy as np
 
 from beatnet_align.audio_files import OpenTake
 from beatnet_align.edit_plan import DOUBTFUL, EditPlan, Flag
+from beatnet_align.engines import Render
+from beatnet_align.repair import placements
 from beatnet_align.take import Take
 
 
@@ -24,6 +26,17 @@ def doubt_remarks(plan: EditPlan, edits_name: str) -> tuple[str, ...]:
     if not doubtful:
         return ()
     return (f"{doubtful} of {len(edited)} hits are flagged as doubtful in {edits_name}",)
+
+
+def repair_remarks(plan: EditPlan) -> tuple[str, ...]:
+    """Of hits that were lifted out of the microphones, where the plan asks for that by itself."""
+    if plan.repair.render is not Render.AUTO:
+        return ()
+    placed = placements(plan)
+    repaired = sum(1 for placement in placed if placement.repaired)
+    if not repaired:
+        return ()
+    return (f"{repaired} of {len(placed)} places were separated, where a cut would leave a flam; the rest is spliced",)
 
 
 def why_no_hits(take: Take, path: Path) -> str:

@@ -5,12 +5,12 @@ before the attack behind the cut: a crossfade where the tail in front is cut sho
 tail in front stretched, with a crossfade at either end, where a longer gap opens.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from beatnet_align.cut_list import Cut, channel_groups, cut_list, validate
+from beatnet_align.cut_list import Cut, channel_groups, cut_list
 from beatnet_align.edit_plan import EditPlan, Fill, SpliceSettings
 from beatnet_align.fill import stretched_tail
 from beatnet_align.take import Audio, Take
@@ -32,7 +32,6 @@ MOST_STRETCH = 1.5
 """A stretched tail is at most this much longer (REAPER's SWS extensions), where the tail is long enough."""
 
 LONGEST_TAIL_SECONDS = 0.250
-BLOCK_SECONDS = 8.0
 
 
 def crossfade(outgoing: Audio, incoming: Audio) -> Audio:
@@ -104,41 +103,28 @@ class Stretched:
 Span = Plain | Fade | Stretched
 
 
-def render(take: Take, plan: EditPlan, progress: Callable[[int], None] = lambda _: None) -> Iterator[Audio]:
-    """Render a plan, a block at a time.
+class Splicer:
+    """Renders any stretch of a plan's output by cutting.
 
     Args:
-        take: The take that the plan belongs to.
-        plan: Validated here.
-        progress: Told how many further samples are done.
-
-    Yields:
-        Blocks of [channels, samples], as long as the take together. What the plan does not move is the input bit
-        for bit.
-
-    Raises:
-        InputError: The plan belongs to another take or breaks an invariant.
+        take: The take that the plan belongs to, or another of the same shape.
+        plan: Valid for the take.
     """
-    validate(plan, take)
-    names = [channel.name for channel in take.channels]
-    groups = []
-    for group in channel_groups(plan.splice, names):
-        spans = timeline(cut_list(plan, group), take.samples, take.sample_rate, plan.splice)
-        groups.append(([names.index(name) for name in group], spans))
-    block = seconds_to_samples(BLOCK_SECONDS, take.sample_rate)
-    for start in range(0, take.samples, block):
-        stop = min(start + block, take.samples)
-        yield _render_block(take, groups, start, stop)
-        progress(stop - start)
 
+    def __init__(self, take: Take, plan: EditPlan) -> None:
+        self._take = take
+        names = [channel.name for channel in take.channels]
+        self._groups = [
+            (
+                [names.index(name) for name in group],
+                timeline(cut_list(plan, group), take.samples, take.sample_rate, plan.splice),
+            )
+            for group in channel_groups(plan.splice, names)
+        ]
 
-def render_whole(take: Take, plan: EditPlan) -> Audio:
-    """Render a plan into memory: [channels, samples].
-
-    Raises:
-        InputError: As for :func:`render`.
-    """
-    return np.concatenate(list(render(take, plan)), axis=1)
+    def read(self, start_samples: int, stop_samples: int) -> Audio:
+        """[channels, stop_samples − start_samples] of the output; what does not move is the input bit for bit."""
+        return _render_block(self._take, self._groups, start_samples, stop_samples)
 
 
 def timeline(cuts: Sequence[Cut], samples: int, sample_rate: int, splice: SpliceSettings) -> list[Span]:

@@ -24,8 +24,8 @@ from beatnet_align.hits import Piece
 from beatnet_align.metrics import evaluate
 from beatnet_align.quantise import uncrowded
 from beatnet_align.reference_hits import ReferenceHit
+from beatnet_align.rendering import render_whole
 from beatnet_align.roles import Role
-from beatnet_align.splice import render_whole
 from beatnet_align.take import Audio, Channel, Take, take_from_array
 from beatnet_align.tempo_map import TempoMap
 from beatnet_align.tempo_source import TempoRequest

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beatnet_align.cut_list import channel_groups, cut_list, landed_samples, segments, validate
+from beatnet_align.cut_list import channel_groups, cut_list, segments, validate
 from beatnet_align.edit_plan import EditPlan, Move, SpliceSettings, TakeFacts
 from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid
 from beatnet_align.hits import Piece
+from beatnet_align.repair import landed_samples
 from beatnet_align.take import Take, take_from_array
 from beatnet_align.tempo_map import TempoMap
 

@@ -19,7 +19,8 @@ from beatnet_align.effect import BeatDetective, align
 from beatnet_align.engines import Engine
 from beatnet_align.errors import InputError, OutputError
 from beatnet_align.reference_hits import reference_hits_from_truth, truth_tempo
-from beatnet_align.splice import Fade, Plain, Span, Stretched, render_whole, timeline
+from beatnet_align.rendering import render_whole
+from beatnet_align.splice import Fade, Plain, Span, Stretched, timeline
 from beatnet_align.take import Audio, Take, take_from_array
 from beatnet_align.tempo_source import TempoRequest
 from datagen.edited.joins import StretchKind

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from beatnet_align.audio_files import load
 from beatnet_align.cut_list import validate
 from beatnet_align.demo import demo_folder
-from beatnet_align.edit_plan import EditPlan
+from beatnet_align.edit_plan import EditPlan, RepairSettings
 from beatnet_align.effect import BeatDetective, align, render_edits
-from beatnet_align.engines import DEFAULT_ENGINE, Engine, Positions
+from beatnet_align.engines import DEFAULT_ENGINE, Engine, Positions, Render
 from beatnet_align.errors import InputError
 from beatnet_align.metrics import evaluate, reference_hits_from_truth
 from beatnet_align.plan_json import load_plan, plan_from_json, plan_to_json
-from beatnet_align.splice import render_whole
+from beatnet_align.rendering import render_whole
 from beatnet_align.take import Take, take_from_array
 from beatnet_align.tempo_map import TempoMap
 from beatnet_align.tempo_source import TempoRequest
@@ -52,7 +52,8 @@ def test_the_demo_take_is_aligned(aligned: Path, engine: Engine, demo_take: Take
     untouched = evaluate(demo_take, demo_take, load(demo_folder() / "target"), truth)
     assert untouched["main_timing_within_2_ms"] < 0.2
     assert figures["main_timing_within_2_ms"] > (0.8 if engine is Engine.ONSET_QUANTISE else 0.6)
-    assert figures["phase_locked"] > 0.98
+    # Separated hits keep their phase too, but what still sounds around them need not, and the figure hears that.
+    assert figures["phase_locked"] > (0.98 if engine is Engine.ONSET_QUANTISE else 0.85)
     assert figures["spectral_distance_db"] < untouched["spectral_distance_db"]
 
 
@@ -224,7 +225,7 @@ def test_a_wrong_layout_is_refused_and_never_guessed(shape: tuple[int, ...]) -> 
 
 
 def test_a_corrected_plan_is_rendered(aligned: Path, tmp_path: Path, demo_take: Take) -> None:
-    plan = load_plan(aligned / "edits.json")
+    plan = replace(load_plan(aligned / "edits.json"), repair=RepairSettings(Render.SPLICE))
     number, move = next((i, m) for i, m in enumerate(plan.moves) if m.piece == "snare" and m.leads)
     later = replace(move, destination_samples=move.destination_samples + 441)
     moves = (*plan.moves[:number], later, *plan.moves[number + 1 :])

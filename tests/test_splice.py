@@ -9,14 +9,15 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from beatnet_align import splice
+from beatnet_align import rendering
 from beatnet_align.cut_list import channel_groups, cut_list, validate
 from beatnet_align.edit_plan import EditPlan, Fill, Move, SpliceSettings, TakeFacts
 from beatnet_align.errors import InputError
 from beatnet_align.fill import stretched_tail
 from beatnet_align.grid import Grid
 from beatnet_align.hits import Piece
-from beatnet_align.splice import Plain, Stretched, crossfade, render, render_whole, timeline
+from beatnet_align.rendering import render, render_whole
+from beatnet_align.splice import Plain, Stretched, crossfade, timeline
 from beatnet_align.take import Audio, Take, take_from_array
 from beatnet_align.tempo_map import TempoMap
 
@@ -198,7 +199,7 @@ def test_the_block_size_is_inaudible(
     assume(is_valid(plan, take))
     whole = render_whole(take, plan)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(splice, "BLOCK_SECONDS", block / RATE)
+        patch.setattr(rendering, "BLOCK_SECONDS", block / RATE)
         blocks = list(render(take, plan))
     assert [piece.shape[1] for piece in blocks[:-1]] == [block] * (len(blocks) - 1)
     np.testing.assert_array_equal(np.concatenate(blocks, axis=1), whole)
@@ -270,7 +271,7 @@ def test_groups_move_apart_and_each_channel_with_its_own() -> None:
 
 
 def test_a_take_of_many_bits_keeps_them_even_where_it_has_no_samples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(splice, "BLOCK_SECONDS", 0.1)
+    monkeypatch.setattr(rendering, "BLOCK_SECONDS", 0.1)
     take = take_from_array(noise(1, 8_000, 2).astype(np.float64), RATE)
     assert {block.dtype for block in render(take, plan_of(take, [(10, 7_000)]))} == {np.dtype(np.float64)}
 
@@ -291,7 +292,7 @@ def test_a_long_take_is_read_a_stretch_at_a_time() -> None:
     done: list[int] = []
     assert sum(block.shape[1] for block in render(take, plan, done.append)) == samples
     assert sum(done) == samples
-    assert longest < (splice.BLOCK_SECONDS + 1.0) * RATE
+    assert longest < (rendering.BLOCK_SECONDS + 1.0) * RATE
 
 
 def decaying(channels: int, samples: int, rate: int, seed: int = 0) -> Audio:

@@ -1,0 +1,283 @@
+"""What each piece sounds like in every microphone: templates of magnitude, learned from the hits of the take itself.
+
+Score-informed non-negative matrix deconvolution (Smaragdis 2004; Ewert and Mueller 2012 on scores): the onsets are
+known, so only a template a piece, over all microphones together, and a few gains a hit are fitted, by multiplicative
+updates of the Kullback-Leibler divergence (Lee and Seung 2001). What was tried before is in the guide to repairs.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from beatnet_align.edit_plan import Move
+from beatnet_align.hits import Piece
+from beatnet_align.spectra import Levels, Transform
+from beatnet_align.take import Take
+from beatnet_align.units import seconds_to_samples
+
+DECAY_SECONDS: Mapping[Piece, float] = {
+    Piece.KICK: 1.0,
+    Piece.SNARE: 1.0,
+    Piece.SIDESTICK: 0.6,
+    Piece.HIHAT_CLOSED: 0.5,
+    Piece.HIHAT_PEDAL: 0.5,
+    Piece.HIHAT_OPEN: 1.5,
+    Piece.TOM_HIGH: 1.5,
+    Piece.TOM_MID: 1.5,
+    Piece.TOM_FLOOR: 2.0,
+    Piece.RIDE: 2.5,
+    Piece.RIDE_BELL: 2.5,
+    Piece.CRASH: 3.5,
+    Piece.SPLASH: 2.0,
+    Piece.CHINA: 3.0,
+    Piece.UNKNOWN: 1.0,
+}
+"""How long a template is: what is heard of a piece at the tempo of a song, in a room."""
+
+LONGEST_DECAY_SECONDS = max(DECAY_SECONDS.values())
+LEAD_IN_FRAMES = 2
+"""A template begins before the onset, since a window hears the attack before its centre does."""
+
+RISE_SECONDS = 0.040
+"""Later than this a template only falls, so that it does not learn the hits that usually follow."""
+
+START_PERCENTILE = 15
+"""A template starts as what nearly every hit of the piece has, not as what their neighbours add."""
+
+MOST_STARTING_HITS = 40
+GAIN_BANDS = 8
+LOWEST_GAIN_HZ, HIGHEST_GAIN_HZ = 120.0, 12_000.0
+WHITENING = 0.7
+"""Loud bands weigh on gains by their level to the power of 1 - 0.7."""
+
+ITERATIONS = 7
+LEARNING_SECONDS = 60.0
+EXCERPT_SECONDS = 10.0
+HITS_WANTED = 16
+"""A piece is known well after so many; excerpts are chosen that show every piece so often."""
+
+
+@dataclass(frozen=True)
+class Strike:
+    """A hit as the model knows it.
+
+    Attributes:
+        onset_samples: In the take.
+        kind: Hits of one kind share a template: those of a piece, or what an unknown piece's channel hears.
+        decay_seconds: Of its template.
+    """
+
+    onset_samples: int
+    kind: str
+    decay_seconds: float
+
+    @classmethod
+    def of(cls, move: Move) -> "Strike":
+        """The strike of a planned move."""
+        kind = f"{move.piece.value} on {move.channel}" if move.piece is Piece.UNKNOWN else move.piece.value
+        return cls(move.onset_samples, kind, DECAY_SECONDS[move.piece])
+
+
+@dataclass(frozen=True)
+class Span:
+    """Where a strike's template lies over a row of frames: frames start to stop, from ``lag`` of the template on."""
+
+    start: int
+    stop: int
+    lag: int
+
+
+@dataclass(frozen=True, eq=False)
+class PieceSpectra:
+    """The templates of a take.
+
+    Attributes:
+        transform: Gives frames and bands.
+        templates: By kind: [frames, channels, bands], the level of a hit of middling strength, from
+            :data:`LEAD_IN_FRAMES` before its onset on.
+        weights: [channels, bands], of errors when gains are fitted.
+        floor: A level under all that matters.
+    """
+
+    transform: Transform
+    templates: Mapping[str, Levels]
+    weights: npt.NDArray[np.float32]
+    floor: float
+
+    def span(self, strike: Strike, first_frame: int, frames: int, hop_offset_samples: int = 0) -> Span:
+        """Where a strike's template lies over ``frames`` frames, of which the first is ``first_frame``."""
+        start = _onset_frame(strike, self.transform, hop_offset_samples) - LEAD_IN_FRAMES - first_frame
+        stop = start + len(self.templates[strike.kind])
+        inside_start, inside_stop = min(max(start, 0), frames), min(max(stop, 0), frames)
+        return Span(inside_start, max(inside_start, inside_stop), inside_start - start)
+
+    def gains(self, levels: Levels, strikes: Sequence[Strike], spans: Sequence[Span]) -> npt.NDArray[np.float32]:
+        """How strong each strike is in each band, [strikes, bands], so that together they explain ``levels``."""
+        fit = _Fit(self.transform, levels, strikes, spans, self.floor)
+        gains = np.ones((len(strikes), GAIN_BANDS), np.float32)
+        for _ in range(ITERATIONS):
+            gains = fit.better_gains(gains, self.templates, self.weights)
+        return fit.per_band(gains)
+
+
+def learn(take: Take, strikes: Sequence[Strike]) -> PieceSpectra:
+    """Learn the templates of a take from up to a minute of it.
+
+    Args:
+        take: Read in excerpts.
+        strikes: All of the take, in order; at least one.
+    """
+    transform = Transform(take.sample_rate)
+    lengths = {
+        strike.kind: round(strike.decay_seconds * transform.frames_per_second) + LEAD_IN_FRAMES for strike in strikes
+    }
+    levels, spans, heard = _excerpts(take, strikes, transform, lengths)
+    floor = 1e-7 * float(levels.max(initial=0.0)) + 1e-12
+    mean_levels = levels.mean(axis=0) + floor
+    fit = _Fit(transform, levels, heard, spans, floor)
+    weights = (mean_levels**-WHITENING).astype(np.float32)
+    templates = {kind: fit.first_template(kind, length) for kind, length in lengths.items()}
+    gains = np.ones((len(heard), GAIN_BANDS), np.float32)
+    falling_from = round(RISE_SECONDS * transform.frames_per_second) + LEAD_IN_FRAMES
+    for _ in range(ITERATIONS):
+        templates = fit.better_templates(gains, templates, falling_from)
+        gains = fit.better_gains(gains, templates, weights)
+        gains, templates = fit.balanced(gains, templates)
+    return PieceSpectra(transform, templates, weights, floor)
+
+
+class _Fit:
+    """Updates of templates and gains for strikes at known places of some frames."""
+
+    def __init__(
+        self, transform: Transform, levels: Levels, strikes: Sequence[Strike], spans: Sequence[Span], floor: float
+    ) -> None:
+        self.levels = levels + np.float32(floor)
+        self.floor = np.float32(floor)
+        self.kinds = [strike.kind for strike in strikes]
+        self.spans = spans
+        edges_hz = np.geomspace(LOWEST_GAIN_HZ, HIGHEST_GAIN_HZ, GAIN_BANDS - 1)
+        of_bands = np.searchsorted(edges_hz, transform.bands_hz)
+        self.membership = np.eye(GAIN_BANDS, dtype=np.float32)[of_bands]
+
+    def per_band(self, gains: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """[strikes, bands] of [strikes, GAIN_BANDS]."""
+        return np.asarray(gains @ self.membership.T)
+
+    def first_template(self, kind: str, length: int) -> Levels:
+        """What nearly all strikes of a kind have."""
+        mine = [span for span, other in zip(self.spans, self.kinds, strict=True) if other == kind]
+        step = -(-len(mine) // MOST_STARTING_HITS)
+        heard = np.full((len(mine[::step]), length, *self.levels.shape[1:]), self.floor)
+        for row, span in zip(heard, mine[::step], strict=True):
+            row[span.lag : span.lag + span.stop - span.start] = self.levels[span.start : span.stop]
+        return np.asarray(np.percentile(heard, START_PERCENTILE, axis=0), np.float32)
+
+    def better_templates(
+        self, gains: npt.NDArray[np.float32], templates: Mapping[str, Levels], falling_from: int
+    ) -> dict[str, Levels]:
+        """One multiplicative update of every template."""
+        rows, ratio = self.per_band(gains), self._ratio(gains, templates)
+        asked = {kind: np.zeros_like(template) for kind, template in templates.items()}
+        given = {
+            kind: np.full((len(template), rows.shape[1]), 1e-9, np.float32) for kind, template in templates.items()
+        }
+        for kind, span, row in zip(self.kinds, self.spans, rows, strict=True):
+            lags = slice(span.lag, span.lag + span.stop - span.start)
+            asked[kind][lags] += row * ratio[span.start : span.stop]
+            given[kind][lags] += row
+        better = {}
+        for kind, template in templates.items():
+            seen = given[kind] > 1e-6  # where no strike shows a lag, nothing is learned about it
+            update = np.where(seen[:, None], asked[kind] / given[kind][:, None], np.float32(1.0))
+            new = template * update
+            new[falling_from:] = np.minimum.accumulate(new[falling_from:], axis=0)
+            better[kind] = new
+        return better
+
+    def better_gains(
+        self,
+        gains: npt.NDArray[np.float32],
+        templates: Mapping[str, Levels],
+        weights: npt.NDArray[np.float32],
+    ) -> npt.NDArray[np.float32]:
+        """One multiplicative update of every gain."""
+        ratio = self._ratio(gains, templates)
+        weighted = {kind: template * weights for kind, template in templates.items()}
+        better = np.empty_like(gains)
+        for number, (kind, span) in enumerate(zip(self.kinds, self.spans, strict=True)):
+            template = weighted[kind][span.lag : span.lag + span.stop - span.start]
+            asked = np.einsum("tcb,tcb->b", template, ratio[span.start : span.stop]) @ self.membership
+            given = template.sum(axis=(0, 1)) @ self.membership
+            better[number] = gains[number] * asked / np.maximum(given, 1e-12)
+        return better
+
+    def balanced(
+        self, gains: npt.NDArray[np.float32], templates: Mapping[str, Levels]
+    ) -> tuple[npt.NDArray[np.float32], dict[str, Levels]]:
+        """The same model with templates that are as loud as a hit of middling strength."""
+        gains, louder = gains.copy(), {}
+        for kind, template in templates.items():
+            mine = np.array([other == kind for other in self.kinds])
+            middle = np.exp(np.log(np.maximum(gains[mine], 1e-6)).mean(axis=0))
+            gains[mine] /= middle
+            louder[kind] = template * (self.membership @ middle)
+        return gains, louder
+
+    def _ratio(self, gains: npt.NDArray[np.float32], templates: Mapping[str, Levels]) -> Levels:
+        """What is heard over what the model says, in every frame."""
+        model = np.full_like(self.levels, self.floor)
+        for kind, span, row in zip(self.kinds, self.spans, self.per_band(gains), strict=True):
+            model[span.start : span.stop] += templates[kind][span.lag : span.lag + span.stop - span.start] * row
+        return np.asarray(np.divide(self.levels, model, out=model))
+
+
+def _onset_frame(strike: Strike, transform: Transform, offset_samples: int) -> int:
+    return round((strike.onset_samples - offset_samples) / transform.hop_samples)
+
+
+def _excerpts(
+    take: Take, strikes: Sequence[Strike], transform: Transform, lengths: Mapping[str, int]
+) -> tuple[Levels, list[Span], list[Strike]]:
+    """Levels of the excerpts in a row, and the strikes that are heard in them."""
+    length = min(take.samples, seconds_to_samples(EXCERPT_SECONDS, take.sample_rate))
+    levels: list[Levels] = []
+    spans: list[Span] = []
+    heard: list[Strike] = []
+    for start in _choose_starts(take, strikes, length):
+        before = sum(len(part) for part in levels)
+        part = transform.levels(transform.forward(take.read(start, min(start + length, take.samples))))
+        levels.append(part)
+        for strike in strikes:
+            at = _onset_frame(strike, transform, start) - LEAD_IN_FRAMES
+            first, last = max(at, 0), min(at + lengths[strike.kind], len(part))
+            if last > first:
+                spans.append(Span(before + first, before + last, first - at))
+                heard.append(strike)
+    return np.concatenate(levels), spans, heard
+
+
+def _choose_starts(take: Take, strikes: Sequence[Strike], length: int) -> list[int]:
+    """Where excerpts begin, in order: greedily those that show most of what every kind still wants.
+
+    Every kind is shown, even where that takes more than :data:`LEARNING_SECONDS`.
+    """
+    starts = list(range(0, take.samples, length))
+    onsets = np.array([strike.onset_samples for strike in strikes]) // length
+    kinds = np.array([strike.kind for strike in strikes])
+    shown = {kind: np.bincount(onsets[kinds == kind], minlength=len(starts)) for kind in np.unique(kinds).tolist()}
+    wanted = {kind: min(HITS_WANTED, int(counts.sum())) for kind, counts in shown.items()}
+    left = dict(wanted)
+    chosen: list[int] = []
+    most = max(1, int(LEARNING_SECONDS // EXCERPT_SECONDS))
+    while len(chosen) < len(starts) and (len(chosen) < most or any(left[kind] == wanted[kind] for kind in wanted)):
+        worth = np.zeros(len(starts))
+        for kind, counts in shown.items():
+            worth += np.minimum(counts, left[kind]) / wanted[kind] + 1e-3 * counts
+        worth[chosen] = -1.0
+        best = int(np.argmax(worth))
+        chosen.append(best)
+        left = {kind: max(0, still - int(shown[kind][best])) for kind, still in left.items()}
+    return [starts[index] for index in sorted(chosen)]

@@ -1,0 +1,116 @@
+"""Render a plan: splice where a cut takes every hit to its place, lift hits out of the microphones where it does not.
+
+Outside repaired stretches the output is the splice's, bit for bit. A stretch begins and ends with a crossfade in front
+of an attack, as every join does.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from beatnet_align.cut_list import validate
+from beatnet_align.edit_plan import EditPlan
+from beatnet_align.repair import Placement, placements
+from beatnet_align.separation import LET_GO_SECONDS, Separator
+from beatnet_align.splice import GUARD_SECONDS, Splicer
+from beatnet_align.take import Audio, Take
+from beatnet_align.units import seconds_to_samples
+
+BLOCK_SECONDS = 8.0
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A part of the output that is repaired: from start to stop, with the crossfades that lead in and out."""
+
+    start: int
+    stop: int
+    fade_in: int
+    fade_out: int
+
+
+def render(take: Take, plan: EditPlan, progress: Callable[[int], None] = lambda _: None) -> Iterator[Audio]:
+    """Render a plan, a block at a time.
+
+    Args:
+        take: The take that the plan belongs to.
+        plan: Validated here.
+        progress: Told how many further samples are done.
+
+    Yields:
+        Blocks of [channels, samples], as long as the take together. What the plan does not move is the input bit
+        for bit.
+
+    Raises:
+        InputError: The plan belongs to another take or breaks an invariant.
+    """
+    validate(plan, take)
+    placed = placements(plan)
+    repaired = stretches(placed, take.samples, take.sample_rate, plan.splice.crossfade_seconds)
+    splicer = Splicer(take, plan)
+    separator = _separator(take, plan, placed, repaired) if repaired else None
+    block = seconds_to_samples(BLOCK_SECONDS, take.sample_rate)
+    for start in range(0, take.samples, block):
+        stop = min(start + block, take.samples)
+        out = splicer.read(start, stop)
+        for stretch in repaired:
+            first, last = max(start, stretch.start), min(stop, stretch.stop)
+            if separator is not None and first < last:
+                _mix_in(out[:, first - start : last - start], separator.read(first, last), stretch, first)
+        yield out
+        progress(stop - start)
+
+
+def render_whole(take: Take, plan: EditPlan) -> Audio:
+    """Render a plan into memory: [channels, samples].
+
+    Raises:
+        InputError: As for :func:`render`.
+    """
+    return np.concatenate(list(render(take, plan)), axis=1)
+
+
+def stretches(placed: Sequence[Placement], samples: int, sample_rate: int, crossfade_seconds: float) -> list[Stretch]:
+    """The repaired parts of an output of so many samples, in order, apart from each other."""
+    fade, guard = (max(1, seconds_to_samples(seconds, sample_rate)) for seconds in (crossfade_seconds, GUARD_SECONDS))
+    found: list[Stretch] = []
+    since: int | None = None
+    earliest = 0
+    for placement in placed:
+        switch = min(max(placement.starts_samples - guard, earliest), samples)
+        if placement.repaired and since is None:
+            since = switch
+        elif not placement.repaired and since is not None:
+            found.append(_stretch(found, since, switch, fade))
+            since = None
+        earliest = switch
+    if since is not None:
+        found.append(_stretch(found, since, samples, fade if since < samples else 0, ends=True))
+    return [stretch for stretch in found if stretch.stop > stretch.start]
+
+
+def _stretch(before: Sequence[Stretch], since: int, until: int, fade: int, *, ends: bool = False) -> Stretch:
+    """A stretch that is there whole from ``since`` on and begins to go a fade before ``until``."""
+    start = max(since - fade, before[-1].stop if before else 0, 0)
+    return Stretch(start, until, since - start, 0 if ends else min(fade, max(0, until - since)))
+
+
+def _mix_in(spliced: Audio, separated: Audio, stretch: Stretch, first: int) -> None:
+    """Turn a spliced part of a stretch, which begins at ``first``, into the separated one, faded at its ends."""
+    at = np.arange(first, first + spliced.shape[1])
+    rising = (at - stretch.start + 1) / (stretch.fade_in + 1)
+    falling = (stretch.stop - at) / (stretch.fade_out + 1)
+    share = np.clip(np.minimum(rising, falling), 0.0, 1.0)
+    faded = share < 1.0
+    mixed = (1.0 - share) * spliced + share * separated
+    spliced[:] = np.where(faded, mixed, separated)
+
+
+def _separator(take: Take, plan: EditPlan, placed: Sequence[Placement], repaired: Sequence[Stretch]) -> Separator:
+    """A separator of the hits that are heard in repaired stretches."""
+    shifts = [shift for placement in placed for shift in placement.shifts_samples]
+    rings = seconds_to_samples(LET_GO_SECONDS, take.sample_rate)
+    starts = [move.onset_samples + shift for move, shift in zip(plan.moves, shifts, strict=True)]
+    wanted = [any(start + rings >= one.start and start < one.stop for one in repaired) for start in starts]
+    return Separator(take, plan, shifts, wanted)
