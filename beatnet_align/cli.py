@@ -43,7 +43,16 @@ examples:
   beatnet-align align take_3 -o classical --bpm 120 --first-beat 1.0 --engine onset-quantise
   beatnet-align detect take_3 --json
   beatnet-align render take_3 take_3_aligned/edits.json -o corrected
+  beatnet-align stems take_3 -o take_3_stems --rest
 """
+STEMS_DESCRIPTION = """\
+Experimental. Take a take apart into the pieces of the kit, by masks that are learned from the take itself.
+
+OUT/close holds every close microphone under its own name and in its own format with less bleed: a kick microphone keeps
+the kick, a snare microphone snare and sidestick, and so on; a tom microphone the toms whose hits trigger on it, or all
+toms where none does. A close microphone whose pieces were never struck is silent, as a gate would leave it, and a note
+says so. OUT/pieces holds a float WAV for each piece that was struck: that piece alone in every microphone of the take,
+in the take's order of channels."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -114,6 +123,23 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("edits", metavar="EDITS", type=Path, help="the edits.json that align wrote")
     add_out(command)
     command.set_defaults(run=_render)
+
+    command = commands.add_parser(
+        "stems",
+        help="experimental: close microphones without bleed, and a stem for each piece",
+        description=STEMS_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_take(command)
+    add_out(command, text="folder for close/ and pieces/")
+    command.add_argument(
+        "--rest",
+        action="store_true",
+        help="also write pieces/rest.wav, what no piece claims: pieces and rest add up to the take",
+    )
+    add_engine(command)
+    add_listening(command)
+    command.set_defaults(run=_stems)
 
     command = commands.add_parser("compare", help="untouched, onset-quantise and neural side by side, as figures")
     add_take(command)
@@ -213,6 +239,24 @@ def _detect(arguments: argparse.Namespace) -> None:
         print(f"note: no hits were found in {arguments.take}", file=sys.stderr)
     rows = hit_rows(hits, take)
     print(json.dumps({"hits": rows}, indent=1) if arguments.json else hit_table(rows))
+
+
+def _stems(arguments: argparse.Namespace) -> None:
+    from beatnet_align.piece_stems import write_piece_stems  # noqa: PLC0415
+
+    with ProgressBar() as bar:
+        written = write_piece_stems(
+            arguments.take,
+            arguments.out,
+            read_listener(arguments),
+            roles=read_roles(arguments),
+            rest=arguments.rest,
+            force=arguments.force,
+            progress=bar.advance,
+        )
+    for remark in written.remarks:
+        print(f"note: {remark}", file=sys.stderr)
+    print(f"{len(written.files)} files are in {arguments.out}; struck: {', '.join(written.pieces)}")
 
 
 def _compare(arguments: argparse.Namespace) -> None:

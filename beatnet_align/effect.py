@@ -1,8 +1,10 @@
 """The whole road: hits -> tempo map and grid -> alignment -> edit plan -> render; on arrays, takes and files."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy as np
 
 from beatnet_align.ahead import ahead
 from beatnet_align.audio_files import OpenTake, open_take
@@ -26,7 +28,7 @@ from beatnet_align.grid import Grid, parse_grid
 from beatnet_align.groove import GrooveTemplate
 from beatnet_align.plan_json import load_plan, plan_to_json
 from beatnet_align.quantise import QuantiseSettings, quantise
-from beatnet_align.remarks import doubt_remarks, padding_remarks, repair_remarks, why_no_hits
+from beatnet_align.remarks import clipping_remarks, doubt_remarks, padding_remarks, repair_remarks, why_no_hits
 from beatnet_align.rendering import render, render_whole
 from beatnet_align.repair import placements
 from beatnet_align.roles import Role
@@ -34,6 +36,7 @@ from beatnet_align.stem_writer import check_out_dir, write_stems
 from beatnet_align.take import Audio, Take, take_from_array
 from beatnet_align.tempo_map import TempoMap
 from beatnet_align.tempo_source import TempoRequest, estimated_tempo, told_tempo
+from beatnet_align.units import FloatArray
 
 EDITS_NAME = "edits.json"
 
@@ -261,10 +264,8 @@ def align(
         plan = detective.plan(opened.take, tempo, progress)
         if not plan.moves:
             raise InputError(why_no_hits(opened.take, take_path))
-        _write(opened, plan, out_dir, force, progress)
-        return Aligned(
-            plan, (*padding_remarks(opened), *plan.notes, *repair_remarks(plan), *doubt_remarks(plan, EDITS_NAME))
-        )
+        written = _write(opened, plan, out_dir, force, progress)
+        return Aligned(plan, (*padding_remarks(opened), *plan.notes, *written, *doubt_remarks(plan, EDITS_NAME)))
 
 
 def render_edits(
@@ -287,11 +288,21 @@ def render_edits(
     with open_take(take_path) as opened:
         validate(plan, opened.take)
         check_out_dir(opened, out_dir, force, [EDITS_NAME])
-        _write(opened, plan, out_dir, force, progress)
-        return Aligned(plan, (*padding_remarks(opened), *repair_remarks(plan)))
+        written = _write(opened, plan, out_dir, force, progress)
+        return Aligned(plan, (*padding_remarks(opened), *written))
 
 
-def _write(opened: OpenTake, plan: EditPlan, out_dir: Path, force: bool, progress: Progress) -> None:
+def _write(opened: OpenTake, plan: EditPlan, out_dir: Path, force: bool, progress: Progress) -> tuple[str, ...]:
+    """Render and write; what there is to say of it."""
     blocks = render(opened.take, plan, lambda samples: progress("writing stems", samples, opened.take.samples))
     edits = plan_to_json(plan, placements(plan)).encode()
-    write_stems(opened, ahead(blocks), out_dir, force=force, extra_files={EDITS_NAME: edits})
+    peaks = np.zeros(len(opened.take.channels))
+    write_stems(opened, _metered(ahead(blocks), peaks), out_dir, force=force, extra_files={EDITS_NAME: edits})
+    return (*repair_remarks(plan), *clipping_remarks(opened, peaks))
+
+
+def _metered(blocks: Iterator[Audio], peaks: FloatArray) -> Iterator[Audio]:
+    """The same blocks; ``peaks``, [channels], keeps the loudest sample of each channel so far."""
+    for block in blocks:
+        np.maximum(peaks, np.abs(block).max(axis=1), out=peaks)
+        yield block

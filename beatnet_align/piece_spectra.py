@@ -54,7 +54,12 @@ WHITENING = 0.7
 
 ITERATIONS = 7
 LEARNING_SECONDS = 60.0
-EXCERPT_SECONDS = 10.0
+EXCERPT_SECONDS, LAST_DECAY_SECONDS = 10.0, 1.0
+"""An excerpt goes on for the decay of its last hits, unless it is followed by the next."""
+
+LEAST_SHOWN_SECONDS = 0.2
+"""Of a hit at the edge of an excerpt less than this says nothing."""
+
 HITS_WANTED = 16
 """A piece is known well after so many; excerpts are chosen that show every piece so often."""
 
@@ -170,10 +175,17 @@ class _Fit:
         """What nearly all strikes of a kind have."""
         mine = [span for span, other in zip(self.spans, self.kinds, strict=True) if other == kind]
         step = -(-len(mine) // MOST_STARTING_HITS)
-        heard = np.full((len(mine[::step]), length, *self.levels.shape[1:]), self.floor)
+        heard = np.full((len(mine[::step]), length, *self.levels.shape[1:]), np.float32(np.inf))
+        shown = np.zeros(length, np.intp)
         for row, span in zip(heard, mine[::step], strict=True):
-            row[span.lag : span.lag + span.stop - span.start] = self.levels[span.start : span.stop]
-        return np.asarray(np.percentile(heard, START_PERCENTILE, axis=0), np.float32)
+            lags = slice(span.lag, span.lag + span.stop - span.start)
+            row[lags] = self.levels[span.start : span.stop]
+            shown[lags] += 1
+        heard.sort(axis=0)
+        rank = np.rint(START_PERCENTILE / 100.0 * np.maximum(shown - 1, 0)).astype(np.intp)
+        template = heard[rank, np.arange(length)]
+        template[shown == 0] = self.floor
+        return np.asarray(template)
 
     def better_templates(
         self, gains: npt.NDArray[np.float32], templates: Mapping[str, Levels], falling_from: int
@@ -243,17 +255,22 @@ def _excerpts(
 ) -> tuple[Levels, list[Span], list[Strike]]:
     """Levels of the excerpts in a row, and the strikes that are heard in them."""
     length = min(take.samples, seconds_to_samples(EXCERPT_SECONDS, take.sample_rate))
+    decay = seconds_to_samples(LAST_DECAY_SECONDS, take.sample_rate)
+    least = round(LEAST_SHOWN_SECONDS * transform.frames_per_second)
     levels: list[Levels] = []
     spans: list[Span] = []
     heard: list[Strike] = []
-    for start in _choose_starts(take, strikes, length):
+    starts = _choose_starts(take, strikes, length)
+    for start in starts:
         before = sum(len(part) for part in levels)
-        part = transform.levels(transform.forward(take.read(start, min(start + length, take.samples))))
+        stop = min(start + length + (0 if start + length in starts else decay), take.samples)
+        part = transform.levels(transform.forward(take.read(start, stop)))
         levels.append(part)
+        ends = stop == take.samples
         for strike in strikes:
             at = _onset_frame(strike, transform, start) - LEAD_IN_FRAMES
             first, last = max(at, 0), min(at + lengths[strike.kind], len(part))
-            if last > first:
+            if last - first > (0 if ends else least):
                 spans.append(Span(before + first, before + last, first - at))
                 heard.append(strike)
     return np.concatenate(levels), spans, heard

@@ -150,7 +150,12 @@ def _repair_from_json(entry: Any) -> RepairSettings:
     """Plans of earlier versions of the program lack it and were spliced."""
     if entry is None:
         return RepairSettings()
-    bars = None if entry["bars"] is None else (int(entry["bars"][0]), int(entry["bars"][1]))
+    bars = entry["bars"]
+    if bars is not None:
+        first, last = bars
+        if type(first) is not int or type(last) is not int:
+            raise TypeError(f"bars of repair should be two whole numbers or null, found {bars!r}")
+        bars = (first, last)
     return RepairSettings(Render(entry["render"]), float(entry["flam_seconds"]), bars)
 
 

@@ -8,7 +8,9 @@ from beatnet_align.audio_files import OpenTake
 from beatnet_align.edit_plan import DOUBTFUL, EditPlan, Flag
 from beatnet_align.engines import Render
 from beatnet_align.repair import placements
+from beatnet_align.stems import INTEGER_BITS
 from beatnet_align.take import Take
+from beatnet_align.units import FloatArray
 
 
 def padding_remarks(opened: OpenTake) -> tuple[str, ...]:
@@ -37,6 +39,22 @@ def repair_remarks(plan: EditPlan) -> tuple[str, ...]:
     if not repaired:
         return ()
     return (f"{repaired} of {len(placed)} places were separated, where a cut would leave a flam; the rest is spliced",)
+
+
+def clipping_remarks(opened: OpenTake, peaks: FloatArray) -> tuple[str, ...]:
+    """Of stems that cannot hold what the output reaches, [channels]: hits that fall together add up."""
+    over = {
+        stem.name: float(peaks[stem.rows].max())
+        for stem in opened.stems
+        if stem.subtype in INTEGER_BITS and peaks[stem.rows].max() > 1.0
+    }
+    if not over:
+        return ()
+    most_db = 20.0 * np.log10(max(over.values()))
+    names = ", ".join(over)
+    return (
+        f"aligned hits add up to {most_db:.1f} dB over full scale and were clipped in {names}: leave them headroom",
+    )
 
 
 def why_no_hits(take: Take, path: Path) -> str:

@@ -13,7 +13,7 @@ from beatnet_align.cut_list import validate
 from beatnet_align.edit_plan import EditPlan
 from beatnet_align.repair import Placement, placements
 from beatnet_align.separation import LET_GO_SECONDS, Separator
-from beatnet_align.splice import GUARD_SECONDS, Splicer
+from beatnet_align.splice import GUARD_SECONDS, HOLD_SECONDS, Splicer
 from beatnet_align.take import Audio, Take
 from beatnet_align.units import seconds_to_samples
 
@@ -72,16 +72,22 @@ def render_whole(take: Take, plan: EditPlan) -> Audio:
 
 
 def stretches(placed: Sequence[Placement], samples: int, sample_rate: int, crossfade_seconds: float) -> list[Stretch]:
-    """The repaired parts of an output of so many samples, in order, apart from each other."""
-    fade, guard = (max(1, seconds_to_samples(seconds, sample_rate)) for seconds in (crossfade_seconds, GUARD_SECONDS))
+    """The repaired parts of an output of so many samples, in order, apart from each other.
+
+    A stretch lasts until the attack of its last hit has sounded, also over places that need no repair.
+    """
+    fade, guard, hold = (
+        max(1, seconds_to_samples(seconds, sample_rate)) for seconds in (crossfade_seconds, GUARD_SECONDS, HOLD_SECONDS)
+    )
     found: list[Stretch] = []
     since: int | None = None
-    earliest = 0
+    earliest = holds = 0
     for placement in placed:
         switch = min(max(placement.starts_samples - guard, earliest), samples)
-        if placement.repaired and since is None:
-            since = switch
-        elif not placement.repaired and since is not None:
+        if placement.repaired:
+            since = switch if since is None else since
+            holds = max(holds, placement.last_lands_samples + hold)
+        elif since is not None and switch > holds:
             found.append(_stretch(found, since, switch, fade))
             since = None
         earliest = switch

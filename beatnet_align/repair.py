@@ -5,12 +5,12 @@ every hit moves by its own shift, see ``separation.py``.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from beatnet_align.cut_list import channel_groups, cut_list, segments
-from beatnet_align.edit_plan import EditPlan, Move
+from beatnet_align.edit_plan import EditPlan, Move, RepairSettings
 from beatnet_align.engines import Render
 from beatnet_align.units import samples_to_seconds, seconds_to_ms, seconds_to_samples
 
@@ -43,6 +43,11 @@ class Placement:
         shifts = (self.cut_shifts_samples, self.shifts_samples)
         return min(onset + shift for way in shifts for onset, shift in zip(onsets, way, strict=True))
 
+    @property
+    def last_lands_samples(self) -> int:
+        """Where its last attack sounds."""
+        return max(move.onset_samples + shift for move, shift in zip(self.moves, self.shifts_samples, strict=True))
+
 
 def placements(plan: EditPlan) -> list[Placement]:
     """How each segment of a plan is rendered, in order.
@@ -55,6 +60,8 @@ def placements(plan: EditPlan) -> list[Placement]:
     cuts = [cut_list(plan, group) for group in groups]
     own_group = {name: number for number, group in enumerate(groups) for name in group}
     bars = _bars(plan, of_segments)
+    if not any(move.shift_samples for move in plan.moves):
+        plan = replace(plan, repair=RepairSettings(Render.SPLICE))  # bit for bit the input
     found = []
     for number, segment in enumerate(of_segments):
         shifts = tuple(cuts[own_group[move.channel]][number].shift_samples for move in segment)

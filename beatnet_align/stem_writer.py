@@ -33,19 +33,43 @@ def check_out_dir(opened: OpenTake, out_dir: Path, force: bool, extra_names: Ite
         InputError: The folder is the take's own, is a file, or holds such files already and ``force`` is not set.
         OutputError: The disk has too little room.
     """
+    names = [*(stem.name for stem in opened.stems), *extra_names]
+    check_files(opened, out_dir, names, sum(stem.size_bytes for stem in opened.stems), force)
+
+
+def check_files(opened: OpenTake, out_dir: Path, names: Iterable[str], needed_bytes: int, force: bool) -> None:
+    """Check that certain files may be written.
+
+    Args:
+        opened: The take that they are made of.
+        out_dir: Where to write; need not exist yet.
+        names: In ``out_dir``; may lie in folders of it, as ``close/kick.wav``.
+        needed_bytes: About their size.
+        force: Whether files that are there may be replaced.
+
+    Raises:
+        InputError, OutputError: As for :func:`check_out_dir`.
+    """
     with _reported(out_dir):
-        here = out_dir.absolute()
-        base = next(folder for folder in (here, *here.parents) if os.path.lexists(folder))
-        if not base.is_dir():
-            raise InputError(f"cannot write into {out_dir}: {base} is a file; choose another folder with -o")
-        for name in [*(stem.name for stem in opened.stems), *extra_names]:
+        base = _existing_folder(out_dir)
+        for name in names:
+            _existing_folder((out_dir / name).parent)
             _check_name_is_free(opened, out_dir / name, force)
-        needed_bytes, free_bytes = sum(stem.size_bytes for stem in opened.stems), shutil.disk_usage(base).free
+        free_bytes = shutil.disk_usage(base).free
     if needed_bytes > free_bytes:
         raise OutputError(
             f"{out_dir} needs about {needed_bytes / 1e6:.1f} MB, and its disk has {free_bytes / 1e6:.1f} MB left; "
             "make room or choose another disk with -o"
         )
+
+
+def _existing_folder(folder: Path) -> Path:
+    """The folder itself, or where it does not exist the one to make it in; InputError where that is a file."""
+    here = folder.absolute()
+    base = next(one for one in (here, *here.parents) if os.path.lexists(one))
+    if not base.is_dir():
+        raise InputError(f"cannot write into {folder}: {base} is a file; choose another folder with -o")
+    return base
 
 
 def _check_name_is_free(opened: OpenTake, final: Path, force: bool) -> None:
@@ -84,23 +108,47 @@ def write_stems(
     """
     extras = extra_files or {}
     check_out_dir(opened, out_dir, force, extras)
-    names = [*(stem.name for stem in opened.stems), *extras]
-    with _all_or_none(out_dir, names) as partials:
-        _write_audio(opened.stems, opened.take.samples, blocks, partials)
+    stems = {stem.name: stem for stem in opened.stems}
+    with _all_or_none(out_dir, [*stems, *extras]) as partials:
+        _write_audio(stems, opened.take.samples, blocks, partials)
         for name, content in extras.items():
             with _reported(out_dir / name):
                 partials[name].write_bytes(content)
 
 
+def write_audio(
+    opened: OpenTake, stems: Mapping[str, Stem], blocks: Iterable[Audio], out_dir: Path, *, force: bool = False
+) -> None:
+    """Write files that are made of a take, in formats of their own; otherwise like :func:`write_stems`.
+
+    Args:
+        opened: The take.
+        stems: By name in ``out_dir``, see :func:`check_files`: the format of each, its rows of the blocks and its
+            length. In order of rows, at least one.
+        blocks: [rows, samples] each, one after the other, together as long as the take.
+        out_dir: Made where it does not exist, with the folders of the names.
+        force: Replace files that are there.
+
+    Raises:
+        InputError, OutputError: As for :func:`write_stems`.
+    """
+    check_files(opened, out_dir, stems, sum(stem.size_bytes for stem in stems.values()), force)
+    with _all_or_none(out_dir, list(stems)) as partials:
+        _write_audio(stems, opened.take.samples, blocks, partials)
+
+
 @contextmanager
 def _all_or_none(out_dir: Path, names: Sequence[str]) -> Iterator[dict[str, Path]]:
     """Give hidden files to write to; put them in place when all went well, else remove every trace."""
-    made = [folder for folder in (out_dir, *out_dir.parents) if not folder.exists()]
-    partials = {name: out_dir / f".{name}.partial" for name in names}
+    folders = {(out_dir / name).parent for name in names} | {out_dir}
+    missing = {one for folder in folders for one in (folder, *folder.parents) if not one.exists()}
+    made = sorted(missing, key=lambda folder: len(folder.parts), reverse=True)
+    partials = {name: (out_dir / name).with_name(f".{Path(name).name}.partial") for name in names}
     placed: list[Path] = []
     try:
         with _reported(out_dir):
-            out_dir.mkdir(parents=True, exist_ok=True)
+            for folder in folders:
+                folder.mkdir(parents=True, exist_ok=True)
             for partial in partials.values():
                 partial.write_bytes(b"")  # raises a clearer error than libsndfile
         yield partials
@@ -121,10 +169,13 @@ def _all_or_none(out_dir: Path, names: Sequence[str]) -> Iterator[dict[str, Path
         raise
 
 
-def _write_audio(stems: Sequence[Stem], samples: int, blocks: Iterable[Audio], partials: Mapping[str, Path]) -> None:
+def _write_audio(
+    named: Mapping[str, Stem], samples: int, blocks: Iterable[Audio], partials: Mapping[str, Path]
+) -> None:
     position = 0
+    stems = list(named.values())
     with ExitStack() as stack:
-        writers = [stack.enter_context(_StemWriter(stem, partials[stem.name])) for stem in stems]
+        writers = [stack.enter_context(_StemWriter(stem, partials[name])) for name, stem in named.items()]
         pool = stack.enter_context(ThreadPoolExecutor(min(len(stems), os.cpu_count() or 1)))
         for block in blocks:
             if block.shape[0] != stems[-1].rows.stop or position + block.shape[1] > samples:

@@ -2,6 +2,7 @@
 
 python -m datagen.benchmark                               12 channels, 44.1 kHz, 3 minutes
 python -m datagen.benchmark --minutes 60 --channels 16 --sample-rate 48000
+python -m datagen.benchmark --render splice               without repairing flams
 """
 
 import argparse
@@ -17,7 +18,7 @@ import soundfile as sf
 
 from beatnet_align.audio_files import load
 from beatnet_align.demo import demo_folder
-from beatnet_align.engines import DEFAULT_ENGINE, Engine
+from beatnet_align.engines import DEFAULT_ENGINE, Engine, Render
 from beatnet_align.reference_hits import truth_tempo
 
 LOOP_BEATS = 16
@@ -32,6 +33,7 @@ def main() -> None:
     parser.add_argument("--sample-rate", type=int, default=44_100, help="in hertz (%(default)d)")
     parser.add_argument("--format", choices=["wav", "flac"], default="wav", help="of the stems, 24 bits (%(default)s)")
     parser.add_argument("--engine", choices=list(Engine), default=DEFAULT_ENGINE, help="that aligns (%(default)s)")
+    parser.add_argument("--render", choices=list(Render), help="how it renders (the engine's own way)")
     parser.add_argument("--folder", type=Path, help="where to put the take, about twice its size (a temporary folder)")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="beatnet-benchmark-", dir=arguments.folder) as folder:
@@ -40,14 +42,15 @@ def main() -> None:
         )
         command = [sys.executable, "-m", "beatnet_align", "align", f"{folder}/take", "-o", f"{folder}/out"]
         command += ["--engine", arguments.engine]
+        command += [] if arguments.render is None else ["--render", arguments.render]
         started = time.perf_counter()
         subprocess.run([*command, "--bpm", f"{bpm:.9f}", "--first-beat", "0"], check=True)
         wall_seconds = time.perf_counter() - started
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     take_seconds = arguments.minutes * 60
     print(
-        f"{arguments.engine}, {arguments.channels} channels of {take_seconds:.0f} s at {arguments.sample_rate} Hz, "
-        f"{arguments.format}: "
+        f"{arguments.engine}, rendered as {arguments.render or Engine(arguments.engine).render}, "
+        f"{arguments.channels} channels of {take_seconds:.0f} s at {arguments.sample_rate} Hz, {arguments.format}: "
         f"{wall_seconds:.1f} s, {take_seconds / wall_seconds:.1f} times real time; "
         f"processor {usage.ru_utime + usage.ru_stime:.1f} s; peak memory {usage.ru_maxrss / 2**20:.2f} GiB"
     )

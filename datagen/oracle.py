@@ -1,9 +1,11 @@
-"""What perfect knowledge reaches: a dataset's takes aligned by a phase-locked splice that is told the truth.
+"""What perfect knowledge reaches: takes aligned by a phase-locked splice, and by separation, that are told the truth.
 
-    python -m datagen.oracle DIR [--examples N] [--split test]
+    python -m datagen.oracle DIR [--examples N] [--split test] [--errors]
+    python -m datagen.oracle SESSION -o OUT --render separate
 
-The figures are the ceiling for every engine that cuts, beside the untouched takes and the engines, which are told the
-tempo and the grid alone.
+The figures of a dataset are the ceiling for every engine that cuts or separates, beside the untouched takes and the
+engines, which are told the tempo and the grid alone; --errors spoils what the separation is told. Of a session, a
+folder with take/ and truth.json, the aligned stems are written, for a scorer elsewhere.
 """
 
 import argparse
@@ -13,27 +15,31 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from beatnet_align.audio_files import load
+import numpy as np
+
+from beatnet_align.audio_files import load, open_take
 from beatnet_align.compare import COMPARED, UNTOUCHED, figures_table, mean_figures
-from beatnet_align.cut_list import segments
-from beatnet_align.edit_plan import EditPlan, Move, SpliceSettings, TakeFacts
+from beatnet_align.edit_plan import RepairSettings
 from beatnet_align.effect import BeatDetective
-from beatnet_align.errors import BeatnetAlignError
+from beatnet_align.engines import Render
+from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid
-from beatnet_align.hits import Piece
 from beatnet_align.metrics import evaluate
-from beatnet_align.quantise import uncrowded
 from beatnet_align.reference_hits import ReferenceHit
-from beatnet_align.rendering import render_whole
+from beatnet_align.rendering import render, render_whole
 from beatnet_align.roles import Role
+from beatnet_align.stem_writer import check_out_dir, write_stems
 from beatnet_align.take import Audio, Channel, Take, take_from_array
 from beatnet_align.tempo_map import TempoMap
 from beatnet_align.tempo_source import TempoRequest
-from beatnet_align.units import seconds_to_samples
+from datagen.commands import exit_status
 from datagen.config import Split
 from datagen.dataset import read_pairs
+from datagen.perfect_plan import perfect_plan, perfect_plan_of_session, reference_hit
+from datagen.plan_errors import ERRORS, spoilt
 
-PERFECT = "perfect knowledge, spliced"
+PERFECT, SEPARATED = "perfect knowledge, spliced", "the same, separated"
+_ERRORS_SEED = 1
 
 
 def read_example(folder: Path, entry: Mapping[str, Any]) -> tuple[Take, Take, tuple[ReferenceHit, ...]]:
@@ -48,55 +54,12 @@ def read_example(folder: Path, entry: Mapping[str, Any]) -> tuple[Take, Take, tu
     for name in ("take", "target"):
         loaded = load(folder / entry[name])
         takes.append(take_from_array(loaded.read(0, loaded.samples), loaded.sample_rate, names, roles, name))
-    hits = tuple(
-        ReferenceHit(
-            piece=Piece(hit["piece"]),
-            channel=hit["close"],
-            performed_seconds=hit["performed_seconds"],
-            target_seconds=hit["target_seconds"],
-            score_beats=hit["score_beats"],
-            velocity=hit["velocity"],
-            ornament=hit["ornament"],
-            main=hit["main"],
-            own_energy=hit["own_energy"],
-        )
-        for hit in entry["hits"]
-    )
+    hits = tuple(reference_hit(hit) for hit in entry["hits"])
     return takes[0], takes[1], hits
 
 
-def perfect_plan(take: Take, entry: Mapping[str, Any]) -> EditPlan:
-    """The plan of an engine that knows every hit and its place."""
-    rate = take.sample_rate
-    moves = [
-        Move(
-            onset_samples=seconds_to_samples(hit["performed_seconds"], rate),
-            destination_samples=min(seconds_to_samples(hit["target_seconds"], rate), take.samples - 1),
-            channel=hit["close"],
-            piece=Piece(hit["piece"]),
-            velocity=hit["velocity"],
-            confidence=1.0,
-            leads=hit["main"],
-            line_beats=float(hit["line"]),
-        )
-        for hit in entry["hits"]
-    ]
-    moves.sort(key=lambda move: move.onset_samples)
-    # Where lines cross, a run of one line's hits may lack its leading one: the first leads then.
-    led = [
-        move if any(other.leads for other in segment) else replace(move, leads=i == 0)
-        for segment in segments(moves)
-        for i, move in enumerate(segment)
-    ]
-    splice, facts = SpliceSettings(), TakeFacts.of(take)
-    placed = tuple(uncrowded(led, [facts.channels], take, splice))
-    return EditPlan(
-        facts, placed, TempoMap.from_json(entry["tempo_map"]), Grid.from_json(entry["grid"]), "oracle", splice
-    )
-
-
-def measure(folder: Path, entry: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """Figures of one example by engine."""
+def measure(folder: Path, entry: Mapping[str, Any], *, errors: bool = False) -> dict[str, dict[str, float]]:
+    """Figures of one example by engine; with ``errors``, of spoilt knowledge as well."""
     take, target, hits = read_example(folder, entry)
     grid = Grid.from_json(entry["grid"])
     tempo = TempoRequest(tempo_map=TempoMap.from_json(entry["tempo_map"]))
@@ -104,7 +67,11 @@ def measure(folder: Path, entry: Mapping[str, Any]) -> dict[str, dict[str, float
         engine.value: BeatDetective(engine=engine, grid=grid.name, swing=grid.swing).plan(take, tempo)
         for engine in COMPARED
     }
-    plans[PERFECT] = perfect_plan(take, entry)
+    told = perfect_plan(take, entry, RepairSettings(Render.SEPARATE))
+    plans[PERFECT], plans[SEPARATED] = replace(told, repair=RepairSettings()), told
+    if errors:
+        rng = np.random.default_rng([_ERRORS_SEED, entry["index"]])
+        plans |= {f"separated, {name}": spoilt(take, told, one, rng) for name, one in ERRORS.items()}
     rows = {UNTOUCHED: evaluate(take, take, target, hits)}
     for name, plan in plans.items():
         rows[name] = evaluate(take, _like(take, render_whole(take, plan)), target, hits)
@@ -121,27 +88,47 @@ def _chosen(folder: Path, split: str, examples: int) -> Iterator[Mapping[str, An
     yield from entries[:examples]
 
 
+def write_session(session: Path, out_dir: Path, way: Render, *, force: bool = False) -> None:
+    """Align a session that is told its truth, and write the stems.
+
+    Raises:
+        InputError: The session lacks something, or the stems are there already.
+        OutputError: They cannot be written.
+    """
+    with open_take(session / "take") as opened:
+        check_out_dir(opened, out_dir, force)
+        plan = perfect_plan_of_session(session, opened.take, RepairSettings(way))
+        write_stems(opened, render(opened.take, plan), out_dir, force=force)
+
+
 def main() -> int:
-    """Measure and print; 0, or 2 where the dataset cannot be used."""
+    """Measure and print, or write; 0, or 2 where the input cannot be used."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("dataset", type=Path, help="folder with a manifest.jsonl")
+    parser.add_argument("dataset", type=Path, help="folder with a manifest.jsonl, or a session with a truth.json")
     parser.add_argument("--split", choices=[split.value for split in Split], default="test", help="(%(default)s)")
     parser.add_argument("--examples", type=int, default=1000, help="at most so many (%(default)d)")
-    chosen = parser.parse_args()
+    parser.add_argument("--errors", action="store_true", help="also separate with spoilt knowledge")
+    parser.add_argument("-o", "--out", type=Path, help="write the stems of a session here")
+    parser.add_argument("--render", choices=list(Render), default=Render.AUTO, help="of a session (%(default)s)")
+    parser.add_argument("--force", action="store_true", help="replace stems that are there")
+    return exit_status(_run, parser.parse_args())
 
+
+def _run(chosen: argparse.Namespace) -> None:
     from tqdm import tqdm  # noqa: PLC0415
 
-    try:
-        entries = list(_chosen(chosen.dataset, chosen.split, chosen.examples))
-        rows = [measure(chosen.dataset, entry) for entry in tqdm(entries, unit=" examples", disable=None)]
-    except BeatnetAlignError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    if (chosen.dataset / "truth.json").is_file():
+        if chosen.out is None:
+            raise InputError(f"{chosen.dataset} is a session: say with -o where its aligned stems go")
+        write_session(chosen.dataset, chosen.out, Render(chosen.render), force=chosen.force)
+        return
+    entries = list(_chosen(chosen.dataset, chosen.split, chosen.examples))
+    rows = [
+        measure(chosen.dataset, entry, errors=chosen.errors) for entry in tqdm(entries, unit=" examples", disable=None)
+    ]
     if not rows:
-        print(f"error: {chosen.dataset} holds no examples for {chosen.split}", file=sys.stderr)
-        return 2
+        raise InputError(f"{chosen.dataset} holds no examples for {chosen.split}")
     print(f"mean of {len(rows)} examples\n{figures_table(mean_figures(rows))}")
-    return 0
 
 
 if __name__ == "__main__":

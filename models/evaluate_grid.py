@@ -26,10 +26,10 @@ from beatnet_align.grid_tokens import ANSWERS, CANDIDATES, GridTokens, grid_toke
 from beatnet_align.hits import Piece
 from beatnet_align.quantise import SURE_LINE
 from beatnet_align.units import FloatArray, IntArray, seconds_to_samples
+from datagen.commands import exit_status
 from datagen.config import Split
 from datagen.played.grooves import load_grooves
 from datagen.played.patterns import Patterns
-from models.commands import exit_status
 from models.drift_viterbi import drift_viterbi
 from models.grid_examples import DRUMMERS, SAME_LINE_BEATS
 from models.grid_takes import BARS, GRID_SETS, TAKES, Scores

@@ -33,10 +33,10 @@ from beatnet_align.errors import InputError, OutputError
 from beatnet_align.hits import Hit
 from beatnet_align.take import Take
 from beatnet_align.units import FloatArray, samples_to_seconds
+from datagen.commands import exit_status
 from datagen.config import Split
 from models import hit_evaluation_takes as takes
 from models import reference_detectors
-from models.commands import exit_status
 from models.hit_evaluation_report import (
     ALL_RECORDINGS,
     Rows,

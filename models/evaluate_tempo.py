@@ -19,10 +19,10 @@ from beatnet_align.beat_following import estimate_beats
 from beatnet_align.errors import InputError
 from beatnet_align.hits import Hit
 from beatnet_align.units import FloatArray, seconds_to_samples
+from datagen.commands import exit_status
 from datagen.config import Split
 from datagen.played.grooves import GrooveCollection, load_grooves
 from datagen.played.performance import AS_PLAYED, Performance, perform
-from models.commands import exit_status
 from models.grid_examples import DRUMMERS
 from models.hit_figures import Share
 

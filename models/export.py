@@ -20,8 +20,8 @@ from beatnet_align.hit_features import FEATURES
 from beatnet_align.hit_outputs import GROUP_OF_PIECE, PIECES
 from beatnet_align.hitnet import CHANNELS_NAME, DECODING_NAME, FEATURES_NAME, ROLES_NAME, TAKE_NAME, Decoding
 from beatnet_align.hits import Piece
+from datagen.commands import exit_status
 from datagen.config import Split
-from models.commands import exit_status
 from models.hit_pool import HitPool
 from models.hitnet import HitNet
 from models.hitnet_data import WholeTakes

@@ -19,7 +19,7 @@ from beatnet_align.gridnet import (
     PATTERN_NAME,
     TEMPERATURE_NAME,
 )
-from models.commands import exit_status
+from datagen.commands import exit_status
 from models.grid_data import IGNORED, GridBatch, GridData
 from models.grid_training import GridTraining
 from models.gridnet import GridNet

@@ -12,7 +12,7 @@ import torch
 
 from beatnet_align.errors import InputError, OutputError
 from beatnet_align.hit_refiner import INPUT_NAME, OUTPUT_NAME, ROWS, THRESHOLD_NAME, WINDOW_SAMPLES, HitRefiner
-from models.commands import exit_status
+from datagen.commands import exit_status
 from models.onnx_files import forget_sources, write_whole
 from models.refiner import Refiner
 

@@ -24,10 +24,10 @@ from beatnet_align.hits import Piece
 from beatnet_align.onsets import band_levels_db, hop_samples, rise_db
 from beatnet_align.progress_bar import ProgressBar
 from beatnet_align.roles import Role
+from datagen.commands import exit_status
 from datagen.config import Split
 from datagen.dataset import read_audio, read_manifest
 from datagen.truth import arrivals_at
-from models.commands import exit_status
 
 RISE_WINDOW_SECONDS = (-0.004, 0.015)
 """Where, around its arrival, a hit's rise in level is looked for."""

@@ -30,10 +30,10 @@ from beatnet_align.hit_refiner import (
 from beatnet_align.onset_timing import smoothed_energy
 from beatnet_align.progress_bar import ProgressBar
 from beatnet_align.units import FloatArray, IntArray, power_to_db, seconds_to_samples
+from datagen.commands import exit_status
 from datagen.config import Split
 from datagen.dataset import read_audio, read_manifest
 from datagen.truth import arrivals_at
-from models.commands import exit_status
 
 Float32Array = npt.NDArray[np.float32]
 

@@ -18,6 +18,7 @@ from beatnet_align.demo import demo_folder
 from beatnet_align.edit_plan import EditPlan
 from beatnet_align.engines import Engine
 from beatnet_align.plan_json import plan_to_json
+from beatnet_align.repair import placements
 
 TAKE = demo_folder() / "take"
 TEMPO = ["--bpm", "112", "--first-beat", "0.5"]
@@ -28,11 +29,11 @@ def test_help_is_quick_and_complete() -> None:
     started = time.perf_counter()
     run = subprocess.run([sys.executable, "-m", "beatnet_align", "--help"], capture_output=True, text=True, check=True)
     assert time.perf_counter() - started < 0.5
-    for command in ("align", "detect", "render", "compare", "demo"):
+    for command in ("align", "detect", "render", "stems", "compare", "demo"):
         assert command in run.stdout
 
 
-@pytest.mark.parametrize("command", ["align", "detect", "render", "compare", "demo"])
+@pytest.mark.parametrize("command", ["align", "detect", "render", "stems", "compare", "demo"])
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main([command, "--help"])
@@ -67,7 +68,7 @@ def test_help_says_what_each_engine_is(command: str, capsys: pytest.CaptureFixtu
 
 def test_the_classical_engine_stays_itself(tmp_path: Path, demo_plan: EditPlan) -> None:
     assert main(["align", str(TAKE), "-o", str(tmp_path / "out"), *TEMPO, *CLASSICAL]) == 0
-    assert (tmp_path / "out" / "edits.json").read_text() == plan_to_json(demo_plan)
+    assert (tmp_path / "out" / "edits.json").read_text() == plan_to_json(demo_plan, placements(demo_plan))
 
 
 def test_the_default_engine_is_neural(tmp_path: Path) -> None:

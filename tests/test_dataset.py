@@ -182,8 +182,15 @@ def test_perfect_knowledge_aligns_what_the_generator_made(tmp_path: Path) -> Non
     human = replace(CLEAN, images=False, timing_preset=TimingPreset.HUMAN, train=sources, validation=Sources())
     write_dataset(human, tmp_path / "data", workers=1)
     figures = mean_figures([measure(tmp_path / "data", entry) for entry in read_manifest(tmp_path / "data")])
-    assert list(figures) == ["untouched", "onset-quantise", "neural", "perfect knowledge, spliced"]
+    assert list(figures) == [
+        "untouched",
+        "onset-quantise",
+        "neural",
+        "perfect knowledge, spliced",
+        "the same, separated",
+    ]
     assert figures["perfect knowledge, spliced"]["main_timing_within_2_ms"] > 0.9
+    assert figures["the same, separated"]["main_timing_within_2_ms"] > 0.9
     assert figures["untouched"]["main_timing_within_2_ms"] < 0.4
 
 

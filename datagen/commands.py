@@ -1,4 +1,4 @@
-"""What every command of the lab does with input that cannot be used: one line on stderr, and exit status 2."""
+"""What every command of the generator and the lab does with input that cannot be used: one line, and exit status 2."""
 
 import argparse
 import sys
