@@ -40,7 +40,7 @@ BLOCK_SECONDS, LEAST_BLOCK_SECONDS = 8.0, 2.0
 BLOCK_VALUES = 8 * 12 * 48_000
 """Blocks get shorter where more than so many samples, of all channels, lie in one."""
 
-CONTEXT_BEFORE_SECONDS = 2.0
+CONTEXT_BEFORE_SECONDS = 0.5
 LARGEST_RATIO = 1e4
 
 Float32Audio = npt.NDArray[np.float32]
@@ -131,6 +131,10 @@ class Lifter:
         ]
         return HeardBlock(self._take, self._spectra, around, start, self._hold)
 
+    def learn(self) -> None:
+        """Learn what the pieces sound like, once; :meth:`hear` does so where it was not done, but not for threads."""
+        _ = self._spectra
+
     @cached_property
     def _spectra(self) -> PieceSpectra:
         return learn(self._take, [hit.strike for hit in self.hits])
@@ -167,12 +171,10 @@ class HeardBlock:
         self.hits, self.hold, self.sample_rate, self.channels = hits, hold, take.sample_rate, len(take.channels)
         self._transform, self._end = spectra.transform, take.samples
         hop, rate = self._transform.hop_samples, take.sample_rate
-        self.start = max(0, block_start - seconds_to_samples(CONTEXT_BEFORE_SECONDS, rate)) // hop * hop
-        known = [hit.strike.onset_samples + seconds_to_samples(LET_GO_SECONDS + 0.1, rate) for hit in hits]
-        faded = [
-            hit.strike.onset_samples + seconds_to_samples(hold.let_go_seconds + 0.1, rate) for hit in hits if hit.lifted
-        ]
-        stop = min(take.samples, max([*known, *faded, self.start + 1]))
+        earliest = min((hit.strike.onset_samples for hit in hits if hit.lifted), default=block_start)
+        self.start = max(0, earliest - seconds_to_samples(CONTEXT_BEFORE_SECONDS, rate)) // hop * hop
+        latest = max((hit.strike.onset_samples for hit in hits if hit.lifted), default=block_start)
+        stop = min(take.samples, latest + seconds_to_samples(hold.let_go_seconds + 0.1, rate))
         self._frequencies = self._transform.forward(take.read(self.start, max(stop, self.start + 1)))
         levels = self._transform.levels(self._frequencies) + np.float32(spectra.floor)
         spans = [spectra.span(hit.strike, 0, len(levels), self.start) for hit in hits]

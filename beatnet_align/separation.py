@@ -4,9 +4,11 @@ The masks are those of ``lifting.py``. Hits are moved by whole samples, and mask
 alike come back as they were.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from threading import Lock
 
 import numpy as np
 
@@ -29,6 +31,8 @@ from beatnet_align.units import seconds_to_samples
 __all__ = ["BLOCK_SECONDS", "CONTEXT_BEFORE_SECONDS", "LET_GO_SECONDS", "Lifted", "Separator"]
 
 KEPT_BLOCKS = 4
+AHEAD_BLOCKS = 1
+"""Blocks that are lifted in threads beside the one that is asked for."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +63,12 @@ class Separator:
             HitToLift(Strike.of(move), shift, lifted)
             for move, shift, lifted in zip(plan.moves, shifts_samples, wanted, strict=True)
         ]
+        take = replace(take, source=_OneAtATime(take))
         self._lifter = Lifter(take, hits)
-        self._lifted = lru_cache(KEPT_BLOCKS)(self._lift)
-        rest = Take(take.name, take.sample_rate, take.samples, take.channels, _Rest(take, self))
-        self._splicer = Splicer(rest, plan)
+        self._blocks = self._lifter.blocks_near(0, take.samples)
+        self._coming: dict[int, Future[Lifted]] = {}
+        self._threads = ThreadPoolExecutor(1 + AHEAD_BLOCKS)
+        self._splicer = Splicer(replace(take, source=_Rest(take, self)), plan)
         self._furthest = max((abs(shift) for shift in shifts_samples), default=0)
 
     def read(self, start_samples: int, stop_samples: int) -> Audio:
@@ -77,6 +83,18 @@ class Separator:
         """What may have to be taken out of a stretch of the source."""
         return [self._lifted(block) for block in self._lifter.blocks_near(start_samples, stop_samples)]
 
+    def _lifted(self, block: int) -> Lifted:
+        """The hits of a block, and begin with the blocks that follow."""
+        self._lifter.learn()
+        at = bisect_left(self._blocks, block)
+        for one in self._blocks[at : at + 1 + AHEAD_BLOCKS]:
+            if one not in self._coming:
+                self._coming[one] = self._threads.submit(self._lift, one)
+        lifted = self._coming[block].result()
+        for one in [one for one in self._coming if one < block][: -KEPT_BLOCKS + 1]:
+            del self._coming[one]
+        return lifted
+
     def _lift(self, block: int) -> Lifted:
         """Lift the hits whose onsets lie in a block."""
         heard = self._lifter.hear(block)
@@ -89,6 +107,18 @@ class Separator:
                 if filler is not None:
                     sums.fill(filler)
         return sums.lifted()
+
+
+class _OneAtATime:
+    """A take that several threads read."""
+
+    def __init__(self, take: Take) -> None:
+        self._take, self._lock = take, Lock()
+
+    def read(self, start_samples: int, stop_samples: int) -> Audio:
+        """See :class:`~beatnet_align.take.AudioSource`."""
+        with self._lock:
+            return self._take.read(start_samples, stop_samples)
 
 
 class _Rest:
