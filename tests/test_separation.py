@@ -16,7 +16,7 @@ from beatnet_align.engines import Render
 from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid
 from beatnet_align.hits import Piece
-from beatnet_align.piece_spectra import EXCERPT_SECONDS, LEARNING_SECONDS
+from beatnet_align.piece_spectra import EXCERPT_SECONDS, LAST_DECAY_SECONDS, LEARNING_SECONDS
 from beatnet_align.rendering import render, render_whole, stretches
 from beatnet_align.repair import placements
 from beatnet_align.splice import Splicer
@@ -324,7 +324,10 @@ def test_only_the_bars_that_are_named_are_repaired() -> None:
     flams = [(move.destination_samples, int(move.line_beats or 0) // 4) for move in plan.moves if move.shift_samples]
     for at, bar in flams:
         near = slice(at - 8, at + 400)
-        np.testing.assert_array_equal(out[:, near], (lifted if bar == 1 else cut)[:, near])
+        if bar == 1:
+            np.testing.assert_allclose(out[:, near], lifted[:, near], rtol=0.0, atol=2e-3)
+        else:
+            np.testing.assert_array_equal(out[:, near], cut[:, near])
     assert (error_db(out, target) < error_db(cut, target)).all()
 
 
@@ -409,7 +412,7 @@ def test_a_long_take_is_read_a_stretch_at_a_time(repair: RepairSettings) -> None
     done: list[int] = []
     assert sum(block.shape[1] for block in render(take, plan_of(take, goes, repair), done.append)) == samples
     assert sum(done) == samples
-    assert source.longest < (separation.BLOCK_SECONDS + separation.CONTEXT_BEFORE_SECONDS + 2.0) * RATE
+    assert source.longest <= (EXCERPT_SECONDS + LAST_DECAY_SECONDS) * RATE
 
 
 def test_what_is_not_repaired_costs_no_listening() -> None:
