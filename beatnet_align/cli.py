@@ -256,7 +256,7 @@ def _stems(arguments: argparse.Namespace) -> None:
         )
     for remark in written.remarks:
         print(f"note: {remark}", file=sys.stderr)
-    print(f"{len(written.files)} files are in {arguments.out}; struck: {', '.join(written.pieces)}")
+    print(f"struck: {', '.join(written.pieces)}; files in {arguments.out}: {len(written.files)}")
 
 
 def _compare(arguments: argparse.Namespace) -> None:

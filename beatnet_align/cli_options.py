@@ -168,7 +168,9 @@ def add_repair(command: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--flam", metavar="MS", type=float, default=2.0, help="auto leaves flams up to this long (%(default)g)"
     )
-    group.add_argument("--repair-bars", metavar="FIRST-LAST", help="auto repairs flams in these bars only")
+    group.add_argument(
+        "--repair-bars", metavar="FIRST-LAST", help="auto repairs flams in these bars only, counted from 1"
+    )
 
 
 def read_listener(arguments: argparse.Namespace) -> "BeatDetective":

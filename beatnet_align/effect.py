@@ -1,6 +1,7 @@
 """The whole road: hits -> tempo map and grid -> alignment -> edit plan -> render; on arrays, takes and files."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -294,10 +295,12 @@ def render_edits(
 
 def _write(opened: OpenTake, plan: EditPlan, out_dir: Path, force: bool, progress: Progress) -> tuple[str, ...]:
     """Render and write; what there is to say of it."""
-    blocks = render(opened.take, plan, lambda samples: progress("writing stems", samples, opened.take.samples))
     edits = plan_to_json(plan, placements(plan)).encode()
     peaks = np.zeros(len(opened.take.channels))
-    write_stems(opened, _metered(ahead(blocks), peaks), out_dir, force=force, extra_files={EDITS_NAME: edits})
+    rendered = render(opened.take, plan, lambda samples: progress("writing stems", samples, opened.take.samples))
+    # Closed before the take's files are, so that after a failure nobody is still reading them.
+    with closing(rendered), closing(ahead(rendered)) as coming:
+        write_stems(opened, _metered(coming, peaks), out_dir, force=force, extra_files={EDITS_NAME: edits})
     return (*repair_remarks(plan), *clipping_remarks(opened, peaks))
 
 

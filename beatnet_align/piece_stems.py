@@ -5,6 +5,7 @@ tail) is the rest, so that pieces and rest add up to the take.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -209,7 +210,8 @@ def write_piece_stems(
             raise InputError(why_no_hits(take, take_path))
         parts = _Parts(opened, close, still_moves(take, hits), rest=rest)
         blocks = parts.blocks(lambda samples: progress("writing stems", samples, take.samples))
-        write_audio(opened, parts.files, ahead(blocks), out_dir, force=force)
+        with closing(ahead(blocks)) as coming:  # before the take's files are closed
+            write_audio(opened, parts.files, coming, out_dir, force=force)
         left = [name for name in possible if name not in parts.files and (out_dir / name).exists()]
         older = tuple(f"{out_dir / name} is left from an earlier run" for name in left)
         return PieceStems(parts.pieces, tuple(parts.files), (*padding_remarks(opened), *parts.remarks(), *older))
@@ -272,7 +274,7 @@ class _Parts:
     def remarks(self) -> tuple[str, ...]:
         """Of close microphones that are not what one might expect."""
         if not self._own:
-            return (f"no channel is a close microphone, so there is no {CLOSE_FOLDER}; name them with --role",)
+            return (f"no channel is a close microphone, so there is no {CLOSE_FOLDER}/; name them with --role",)
         names = {row: self._take.channels[row].name for row in self._own}
         silent = [names[row] for row, own in self._own.items() if not own]
         toms = [

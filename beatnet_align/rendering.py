@@ -4,15 +4,18 @@ Outside repaired stretches the output is the splice's, bit for bit. A stretch be
 of an attack, as every join does.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 import numpy as np
 
 from beatnet_align.cut_list import validate
 from beatnet_align.edit_plan import EditPlan
+from beatnet_align.lifting import LET_GO_SECONDS
 from beatnet_align.repair import Placement, placements
-from beatnet_align.separation import LET_GO_SECONDS, Separator
+from beatnet_align.separation import Separator
 from beatnet_align.splice import GUARD_SECONDS, HOLD_SECONDS, Splicer
 from beatnet_align.take import Audio, Take
 from beatnet_align.units import seconds_to_samples
@@ -30,8 +33,12 @@ class Stretch:
     fade_out: int
 
 
-def render(take: Take, plan: EditPlan, progress: Callable[[int], None] = lambda _: None) -> Iterator[Audio]:
+def render(
+    take: Take, plan: EditPlan, progress: Callable[[int], None] = lambda _: None
+) -> Generator[Audio, None, None]:
     """Render a plan, a block at a time.
+
+    Who does not take all blocks closes the generator, which ends its threads.
 
     Args:
         take: The take that the plan belongs to.
@@ -49,17 +56,18 @@ def render(take: Take, plan: EditPlan, progress: Callable[[int], None] = lambda 
     placed = placements(plan)
     repaired = stretches(placed, take.samples, take.sample_rate, plan.splice.crossfade_seconds)
     splicer = Splicer(take, plan)
-    separator = _separator(take, plan, placed, repaired) if repaired else None
     block = seconds_to_samples(BLOCK_SECONDS, take.sample_rate)
-    for start in range(0, take.samples, block):
-        stop = min(start + block, take.samples)
-        out = splicer.read(start, stop)
-        for stretch in repaired:
-            first, last = max(start, stretch.start), min(stop, stretch.stop)
-            if separator is not None and first < last:
-                _mix_in(out[:, first - start : last - start], separator.read(first, last), stretch, first)
-        yield out
-        progress(stop - start)
+    with ExitStack() as opened:
+        separator = opened.enter_context(closing(_separator(take, plan, placed, repaired))) if repaired else None
+        for start in range(0, take.samples, block):
+            stop = min(start + block, take.samples)
+            out = splicer.read(start, stop)
+            for stretch in repaired:
+                first, last = max(start, stretch.start), min(stop, stretch.stop)
+                if separator is not None and first < last:
+                    _mix_in(out[:, first - start : last - start], separator.read(first, last), stretch, first)
+            yield out
+            progress(stop - start)
 
 
 def render_whole(take: Take, plan: EditPlan) -> Audio:
@@ -118,5 +126,10 @@ def _separator(take: Take, plan: EditPlan, placed: Sequence[Placement], repaired
     shifts = [shift for placement in placed for shift in placement.shifts_samples]
     rings = seconds_to_samples(LET_GO_SECONDS, take.sample_rate)
     starts = [move.onset_samples + shift for move, shift in zip(plan.moves, shifts, strict=True)]
-    wanted = [any(start + rings >= one.start and start < one.stop for one in repaired) for start in starts]
+    stops = [one.stop for one in repaired]
+    next_to = [bisect_right(stops, start) for start in starts]  # the first stretch that ends after a hit starts
+    wanted = [
+        number < len(repaired) and start + rings >= repaired[number].start
+        for number, start in zip(next_to, starts, strict=True)
+    ]
     return Separator(take, plan, shifts, wanted)

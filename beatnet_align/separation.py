@@ -8,27 +8,15 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from threading import Lock
 
 import numpy as np
 
 from beatnet_align.edit_plan import EditPlan
-from beatnet_align.lifting import (
-    BLOCK_SECONDS,
-    CONTEXT_BEFORE_SECONDS,
-    LET_GO_SECONDS,
-    HeardBlock,
-    HitToLift,
-    Lifter,
-    Sound,
-    add_sound,
-)
+from beatnet_align.lifting import HeardBlock, HitToLift, Lifter, Sound, add_sound
 from beatnet_align.piece_spectra import Strike
 from beatnet_align.splice import Splicer
 from beatnet_align.take import Audio, Take
 from beatnet_align.units import seconds_to_samples
-
-__all__ = ["BLOCK_SECONDS", "CONTEXT_BEFORE_SECONDS", "LET_GO_SECONDS", "Lifted", "Separator"]
 
 KEPT_BLOCKS = 4
 AHEAD_BLOCKS = 1
@@ -49,10 +37,10 @@ class Lifted:
 
 
 class Separator:
-    """Renders any stretch of a plan's output by lifting hits.
+    """Renders any stretch of a plan's output by lifting hits; to be closed, since it lifts in threads.
 
     Args:
-        take: The take that the plan belongs to.
+        take: The take that the plan belongs to; several threads read it.
         plan: Valid for the take.
         shifts_samples: [moves], how far each hit goes.
         wanted: [moves], whether a hit is lifted at all; the others go with the splice.
@@ -63,7 +51,6 @@ class Separator:
             HitToLift(Strike.of(move), shift, lifted)
             for move, shift, lifted in zip(plan.moves, shifts_samples, wanted, strict=True)
         ]
-        take = replace(take, source=_OneAtATime(take))
         self._lifter = Lifter(take, hits)
         self._blocks = self._lifter.blocks_near(0, take.samples)
         self._coming: dict[int, Future[Lifted]] = {}
@@ -78,6 +65,10 @@ class Separator:
             lifted = self._lifted(block)
             add_sound(out, start_samples, lifted.moved)
         return out
+
+    def close(self) -> None:
+        """Drop what is not begun, and wait for what is; reading ends here."""
+        self._threads.shutdown(cancel_futures=True)
 
     def taken(self, start_samples: int, stop_samples: int) -> list[Lifted]:
         """What may have to be taken out of a stretch of the source."""
@@ -107,18 +98,6 @@ class Separator:
                 if filler is not None:
                     sums.fill(filler)
         return sums.lifted()
-
-
-class _OneAtATime:
-    """A take that several threads read."""
-
-    def __init__(self, take: Take) -> None:
-        self._take, self._lock = take, Lock()
-
-    def read(self, start_samples: int, stop_samples: int) -> Audio:
-        """See :class:`~beatnet_align.take.AudioSource`."""
-        with self._lock:
-            return self._take.read(start_samples, stop_samples)
 
 
 class _Rest:

@@ -29,7 +29,7 @@ class Channel:
 
 
 class AudioSource(Protocol):
-    """Where a take's samples come from."""
+    """Where a take's samples come from; several threads may read at once."""
 
     def read(self, start_samples: int, stop_samples: int) -> Audio:
         """Samples ``start_samples`` to ``stop_samples`` of every channel, both inside the take."""

@@ -18,11 +18,12 @@ from beatnet_align.audio_files import load
 from beatnet_align.edit_plan import EditPlan, RepairSettings
 from beatnet_align.effect import BeatDetective
 from beatnet_align.engines import Engine, Render
-from beatnet_align.errors import BeatnetAlignError, InputError, OutputError
+from beatnet_align.errors import InputError, OutputError
 from beatnet_align.reference_hits import reference_hits_from_truth
 from beatnet_align.rendering import render_whole
-from beatnet_align.take import Take, take_from_array
+from beatnet_align.take import ArraySource, Take
 from beatnet_align.tempo_source import TempoRequest
+from datagen.commands import exit_status
 from datagen.inspection.flam_page import ShownFlam, write_page
 from datagen.inspection.flam_pictures import draw_flam, draw_overview
 from datagen.inspection.flam_versions import Version, Versions, write_excerpts
@@ -104,9 +105,7 @@ def rendered(take: Take, target: Take, plan: EditPlan) -> Versions:
 
     def by(render: Render) -> Take:
         audio = render_whole(take, replace(plan, repair=RepairSettings(render)))
-        return take_from_array(
-            audio, take.sample_rate, [channel.name for channel in take.channels], [c.role for c in take.channels]
-        )
+        return replace(take, source=ArraySource(audio))
 
     return {
         Version.TAKE: take,
@@ -132,14 +131,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder for pictures, audio and page")
     parser.add_argument("--flams", type=int, default=10, help="how many to show (%(default)d)")
     parser.add_argument("--engine", choices=list(Knows), default=Knows.TRUTH, help="who decides (%(default)s)")
-    chosen = parser.parse_args(argv)
-    try:
-        written = inspect_flams(chosen.session, chosen.out, chosen.flams, Knows(chosen.engine))
-    except BeatnetAlignError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+    return exit_status(_run, parser.parse_args(argv))
+
+
+def _run(chosen: argparse.Namespace) -> None:
+    written = inspect_flams(chosen.session, chosen.out, chosen.flams, Knows(chosen.engine))
     print(f"{len(written)} files; open {written[-1]}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ folder with take/ and truth.json, the aligned stems are written, for a scorer el
 import argparse
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from beatnet_align.reference_hits import ReferenceHit
 from beatnet_align.rendering import render, render_whole
 from beatnet_align.roles import Role
 from beatnet_align.stem_writer import check_out_dir, write_stems
-from beatnet_align.take import Audio, Channel, Take, take_from_array
+from beatnet_align.take import ArraySource, Take, take_from_array
 from beatnet_align.tempo_map import TempoMap
 from beatnet_align.tempo_source import TempoRequest
 from datagen.commands import exit_status
@@ -74,13 +75,8 @@ def measure(folder: Path, entry: Mapping[str, Any], *, errors: bool = False) -> 
         plans |= {f"separated, {name}": spoilt(take, told, one, rng) for name, one in ERRORS.items()}
     rows = {UNTOUCHED: evaluate(take, take, target, hits)}
     for name, plan in plans.items():
-        rows[name] = evaluate(take, _like(take, render_whole(take, plan)), target, hits)
+        rows[name] = evaluate(take, replace(take, source=ArraySource(render_whole(take, plan))), target, hits)
     return rows
-
-
-def _like(take: Take, audio: Audio) -> Take:
-    channels: list[Channel] = list(take.channels)
-    return take_from_array(audio, take.sample_rate, [c.name for c in channels], [c.role for c in channels])
 
 
 def _chosen(folder: Path, split: str, examples: int) -> Iterator[Mapping[str, Any]]:
@@ -98,7 +94,8 @@ def write_session(session: Path, out_dir: Path, way: Render, *, force: bool = Fa
     with open_take(session / "take") as opened:
         check_out_dir(opened, out_dir, force)
         plan = perfect_plan_of_session(session, opened.take, RepairSettings(way))
-        write_stems(opened, render(opened.take, plan), out_dir, force=force)
+        with closing(render(opened.take, plan)) as blocks:
+            write_stems(opened, blocks, out_dir, force=force)
 
 
 def main() -> int:

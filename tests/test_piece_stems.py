@@ -290,7 +290,7 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     record(tmp_path / "take", seconds=3.0)
     classical = ["--engine", "onset-quantise"]
     assert main(["stems", str(tmp_path / "take"), "-o", str(tmp_path / "out"), "--rest", *classical]) == 0
-    assert "files are in" in capsys.readouterr().out
+    assert "files in" in capsys.readouterr().out
     assert {"close/kick.wav", "pieces/rest.wav"} <= files_in(tmp_path / "out")
     assert main(["stems", str(tmp_path / "take"), "-o", str(tmp_path / "out"), *classical]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1

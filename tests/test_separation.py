@@ -1,5 +1,6 @@
 """Laws of repairs: what need not be lifted is spliced bit for bit, what is lifted goes to its own place."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -19,6 +20,7 @@ from beatnet_align.hits import Piece
 from beatnet_align.piece_spectra import EXCERPT_SECONDS, LAST_DECAY_SECONDS, LEARNING_SECONDS
 from beatnet_align.rendering import render, render_whole, stretches
 from beatnet_align.repair import placements
+from beatnet_align.separation import Separator
 from beatnet_align.splice import Splicer
 from beatnet_align.take import Audio, Take, take_from_array
 from beatnet_align.tempo_map import TempoMap
@@ -413,6 +415,39 @@ def test_a_long_take_is_read_a_stretch_at_a_time(repair: RepairSettings) -> None
     assert sum(block.shape[1] for block in render(take, plan_of(take, goes, repair), done.append)) == samples
     assert sum(done) == samples
     assert source.longest <= (EXCERPT_SECONDS + LAST_DECAY_SECONDS) * RATE
+
+
+@pytest.mark.parametrize("blocks", [1, 3])
+def test_no_thread_is_left_behind(blocks: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rendering, "BLOCK_SECONDS", 1.0)
+    before = set(threading.enumerate())
+    take = take_from_array(noise(1, 3 * RATE), RATE)
+    plan = plan_of(take, [(RATE * i + late, -late, i, Piece.KICK) for i in range(3) for late in (0, 200)], SEPARATE)
+    rendered = render(take, plan)
+    for _ in range(blocks):
+        next(rendered)
+    assert set(threading.enumerate()) - before
+    rendered.close()
+    assert not set(threading.enumerate()) - before
+
+
+def test_hits_are_lifted_where_they_are_heard_in_a_repaired_stretch(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+
+    class Spy(Separator):
+        def __init__(self, take: Take, plan: EditPlan, shifts: Sequence[int], wanted: Sequence[bool]) -> None:
+            asked.extend(wanted)
+            super().__init__(take, plan, shifts, wanted)
+
+    monkeypatch.setattr(rendering, "Separator", Spy)
+    take = take_from_array(noise(2, 20 * RATE), RATE)
+    flams = (6, 7, 12)
+    goes = [(onset * RATE, 0, onset, Piece.KICK) for onset in range(1, 19)]
+    goes = sorted([*goes, *((onset * RATE + 120, -120, onset, Piece.SNARE) for onset in flams)])
+    render_whole(take, plan_of(take, goes))
+    # A second of ringing reaches from the hit before into the stretch; a stretch ends in front of the next hit.
+    heard = {5, 6, 7, 11, 12}
+    assert asked == [line in heard for _, _, line, _ in goes]
 
 
 def test_what_is_not_repaired_costs_no_listening() -> None:
