@@ -49,11 +49,16 @@ START_PERCENTILE = 15
 MOST_STARTING_HITS = 40
 GAIN_BANDS = 8
 LOWEST_GAIN_HZ, HIGHEST_GAIN_HZ = 120.0, 12_000.0
+"""A harder stroke is brighter, in all microphones alike: one gain a hit and band; 16 bands gained nothing."""
 WHITENING = 0.7
 """Loud bands weigh on gains by their level to the power of 1 - 0.7."""
 
 ITERATIONS = 7
+"""From ten on, pieces that are struck together begin to take each other's sound (measured on the bench's sessions)."""
+
 LEARNING_SECONDS = 60.0
+"""About a hundred strokes of what is played most, and a few seconds of work."""
+
 EXCERPT_SECONDS, LAST_DECAY_SECONDS = 10.0, 1.0
 """An excerpt goes on for the decay of its last hits, unless it is followed by the next."""
 

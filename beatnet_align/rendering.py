@@ -15,6 +15,7 @@ from beatnet_align.cut_list import validate
 from beatnet_align.edit_plan import EditPlan
 from beatnet_align.lifting import LET_GO_SECONDS
 from beatnet_align.repair import Placement, placements
+from beatnet_align.roles import Role
 from beatnet_align.separation import Separator
 from beatnet_align.splice import GUARD_SECONDS, HOLD_SECONDS, Splicer
 from beatnet_align.take import Audio, Take
@@ -56,6 +57,7 @@ def render(
     placed = placements(plan)
     repaired = stretches(placed, take.samples, take.sample_rate, plan.splice.crossfade_seconds)
     splicer = Splicer(take, plan)
+    drums = [row for row, channel in enumerate(take.channels) if channel.role is not Role.CLICK]
     block = seconds_to_samples(BLOCK_SECONDS, take.sample_rate)
     with ExitStack() as opened:
         separator = opened.enter_context(closing(_separator(take, plan, placed, repaired))) if repaired else None
@@ -65,7 +67,8 @@ def render(
             for stretch in repaired:
                 first, last = max(start, stretch.start), min(stop, stretch.stop)
                 if separator is not None and first < last:
-                    _mix_in(out[:, first - start : last - start], separator.read(first, last), stretch, first)
+                    separated = separator.read(first, last)
+                    _mix_in(out[:, first - start : last - start], separated, drums, stretch, first)
             yield out
             progress(stop - start)
 
@@ -110,15 +113,15 @@ def _stretch(before: Sequence[Stretch], since: int, until: int, fade: int, *, en
     return Stretch(start, until, since - start, 0 if ends else min(fade, max(0, until - since)))
 
 
-def _mix_in(spliced: Audio, separated: Audio, stretch: Stretch, first: int) -> None:
-    """Turn a spliced part of a stretch, which begins at ``first``, into the separated one, faded at its ends."""
+def _mix_in(spliced: Audio, separated: Audio, rows: Sequence[int], stretch: Stretch, first: int) -> None:
+    """Turn rows of a spliced part of a stretch, from ``first`` on, into the separated ones, faded at its ends."""
     at = np.arange(first, first + spliced.shape[1])
     rising = (at - stretch.start + 1) / (stretch.fade_in + 1)
     falling = (stretch.stop - at) / (stretch.fade_out + 1)
     share = np.clip(np.minimum(rising, falling), 0.0, 1.0)
     faded = share < 1.0
     mixed = (1.0 - share) * spliced + share * separated
-    spliced[:] = np.where(faded, mixed, separated)
+    spliced[rows] = np.where(faded, mixed, separated)[rows]
 
 
 def _separator(take: Take, plan: EditPlan, placed: Sequence[Placement], repaired: Sequence[Stretch]) -> Separator:

@@ -20,6 +20,7 @@ from beatnet_align.hits import Piece
 from beatnet_align.piece_spectra import EXCERPT_SECONDS, LAST_DECAY_SECONDS, LEARNING_SECONDS
 from beatnet_align.rendering import render, render_whole, stretches
 from beatnet_align.repair import placements
+from beatnet_align.roles import Role
 from beatnet_align.separation import Separator
 from beatnet_align.splice import Splicer
 from beatnet_align.take import Audio, Take, take_from_array
@@ -467,3 +468,14 @@ def test_one_flam_in_a_long_take_is_learned_from_a_minute() -> None:
     goes.insert(1, (1_120, -120, 0, Piece.KICK))
     assert sum(block.shape[1] for block in render(take, plan_of(take, goes))) == samples
     assert source.read_in_all < samples + (LEARNING_SECONDS + 4 * EXCERPT_SECONDS) * RATE
+
+
+def test_a_click_is_spliced() -> None:
+    take, plan, _ = flammed(RATE, FLAM_SECONDS)
+    audio = take.read(0, take.samples)
+    names, roles = [*MICROPHONES, "click"], [*(channel.role for channel in take.channels), Role.CLICK]
+    clicked = take_from_array(np.concatenate([audio, audio[:1]]), RATE, names, roles)
+    plan = replace(plan, take=TakeFacts.of(clicked), repair=SEPARATE)
+    out, cut = render_whole(clicked, plan), spliced(clicked, plan)
+    np.testing.assert_array_equal(out[-1], cut[-1])
+    assert not np.array_equal(out[0], cut[0])
