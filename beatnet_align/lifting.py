@@ -31,6 +31,9 @@ CLAIM_SECONDS, LET_GO_SECONDS = 0.5, 1.0
 EARLIEST_SECONDS, GATE_SECONDS = 0.002, 0.001
 """A hit is faded in over this stretch before its onset."""
 
+FRESH_SECONDS = 0.040
+"""What sounds just before a hit belongs to another one that was struck up to so long before, if there is one."""
+
 LAST_FADE_SECONDS = 0.020
 """A template that ends while it still rings is faded out."""
 
@@ -187,6 +190,7 @@ class HeardBlock:
         levels = self._transform.levels(self._frequencies) + np.float32(spectra.floor)
         spans = [spectra.span(hit.strike, 0, len(levels), self.start) for hit in hits]
         gains = spectra.gains(levels, [hit.strike for hit in hits], spans)
+        self._early: dict[int, Sound] = {}
         self._claims = _Claims(spectra, hits, spans, gains, levels, hold)
 
     def sound(self, number: int) -> Sound | None:
@@ -197,7 +201,32 @@ class HeardBlock:
         transform = self._transform
         masked = self._frequencies[span.start : span.stop] * transform.to_bins(self._claims.mask(number, span))
         at = self.start + span.start * transform.hop_samples
-        return Sound(at, self._gated(self.hits[number], transform.inverse(masked), at))
+        whole = transform.inverse(masked)
+        gated = self._gated(self.hits[number], whole, at)
+        self._early[number] = Sound(at, whole - gated)
+        return Sound(at, gated)
+
+    def early(self, number: int) -> tuple[int, Sound] | None:
+        """What a hit claimed before its onset, and whose it is: that of the hit which was struck just before.
+
+        To be asked for after :meth:`sound`.
+
+        Returns:
+            The number of that hit and its sound; None where nothing was struck just before.
+        """
+        onset = self.hits[number].strike.onset_samples
+        fresh = seconds_to_samples(FRESH_SECONDS, self.sample_rate)
+        least = seconds_to_samples(EARLIEST_SECONDS, self.sample_rate)
+        for before in range(number - 1, -1, -1):
+            apart = onset - self.hits[before].strike.onset_samples
+            if apart > fresh:
+                return None
+            if apart >= least and self.hits[before].lifted:
+                early = self._early[number]
+                ends = max(0, onset - early.start)
+                sound = self._gated(self.hits[before], early.audio[:, :ends], early.start, fades=False)
+                return before, Sound(early.start, sound)
+        return None
 
     def filler(self, number: int) -> Sound | None:
         """What rings on where a hit that moves later leaves a gap, in the output; None where no gap opens."""
@@ -215,13 +244,14 @@ class HeardBlock:
         sound[:, sound.shape[1] - edge :] *= rise[::-1]
         return Sound(at, sound)
 
-    def _gated(self, hit: HitToLift, sound: Float32Audio, at: int) -> Float32Audio:
-        """Nothing before its onset, and an end without a click."""
+    def _gated(self, hit: HitToLift, sound: Float32Audio, at: int, *, fades: bool = True) -> Float32Audio:
+        """Nothing before its onset, and where it ``fades`` an end without a click."""
         rate, onset = self.sample_rate, hit.strike.onset_samples
         gate = seconds_to_samples(EARLIEST_SECONDS, rate) - seconds_to_samples(GATE_SECONDS, rate)
         opens = (np.arange(at, at + sound.shape[1]) - onset + seconds_to_samples(EARLIEST_SECONDS, rate)) / gate
         fade = min(seconds_to_samples(LAST_FADE_SECONDS, rate), sound.shape[1])
-        opens[-fade:] = np.minimum(opens[-fade:], np.linspace(1.0, 0.0, fade))
+        if fades and fade:
+            opens[-fade:] = np.minimum(opens[-fade:], np.linspace(1.0, 0.0, fade))
         sound = sound * np.clip(opens, 0.0, 1.0).astype(np.float32)
         sound[:, max(0, self._end - at) :] = 0.0
         return sound

@@ -94,6 +94,9 @@ class Separator:
             sound = heard.sound(number) if hit.lifted else None
             if sound is not None:
                 sums.lift(sound, hit.shift)
+                early = heard.early(number)
+                if early is not None:
+                    sums.lift(early[1], heard.hits[early[0]].shift)
                 filler = heard.filler(number)
                 if filler is not None:
                     sums.fill(filler)
