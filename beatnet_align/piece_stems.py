@@ -13,12 +13,13 @@ import numpy as np
 
 from beatnet_align.ahead import ahead
 from beatnet_align.audio_files import OpenTake, open_take
+from beatnet_align.bin_shares import WHOLE_DECAY, HitToLift
 from beatnet_align.edit_plan import Move
 from beatnet_align.effect import BeatDetective, Progress, no_progress
 from beatnet_align.engines import find_hits
 from beatnet_align.errors import InputError
 from beatnet_align.hits import Hit, Piece
-from beatnet_align.lifting import EARLIEST_SECONDS, WHOLE_DECAY, Float32Audio, HitToLift, Lifter, add_sound
+from beatnet_align.lifting import EARLIEST_SECONDS, Float32Audio, Lifter, add_sound
 from beatnet_align.piece_spectra import Strike
 from beatnet_align.remarks import padding_remarks, why_no_hits
 from beatnet_align.roles import Role

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from beatnet_align.bin_shares import LET_GO_SECONDS
 from beatnet_align.cut_list import validate
 from beatnet_align.edit_plan import EditPlan
-from beatnet_align.lifting import LET_GO_SECONDS
 from beatnet_align.repair import Placement, placements
 from beatnet_align.roles import Role
 from beatnet_align.separation import Separator

@@ -1,6 +1,6 @@
 """Lift each hit out of every microphone by masks, and move it by its own shift; what no mask claims is spliced.
 
-The masks are those of ``lifting.py``. Hits are moved by whole samples, and masks and rest sum to one: hits that move
+The masks are those of ``bin_shares.py``. Hits are moved by whole samples, and masks and rest sum to one: hits that move
 alike come back as they were.
 """
 
@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from beatnet_align.bin_shares import HitToLift
 from beatnet_align.edit_plan import EditPlan
-from beatnet_align.lifting import HeardBlock, HitToLift, Lifter, Sound, add_sound
+from beatnet_align.lifting import HeardBlock, Lifter, Sound, add_sound
 from beatnet_align.piece_spectra import Strike
 from beatnet_align.splice import Splicer
 from beatnet_align.take import Audio, Take

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from beatnet_align import piece_stems
 from beatnet_align.audio_files import load
+from beatnet_align.bin_shares import WHOLE_DECAY
 from beatnet_align.cli import main
 from beatnet_align.edit_plan import Move
 from beatnet_align.effect import BeatDetective
 from beatnet_align.errors import InputError, OutputError
 from beatnet_align.hits import Hit, Piece
-from beatnet_align.lifting import BLOCK_SECONDS, CONTEXT_BEFORE_SECONDS, WHOLE_DECAY
+from beatnet_align.lifting import BLOCK_SECONDS, CONTEXT_BEFORE_SECONDS
 from beatnet_align.piece_stems import layers_of, lift_layers, own_layers, write_piece_stems
 from beatnet_align.roles import Role
 from beatnet_align.take import Audio, Channel, Take, take_from_array
