@@ -45,6 +45,11 @@ class Hold:
     whole_seconds: float
     let_go_seconds: float
 
+    @property
+    def reach_seconds(self) -> float:
+        """No hit is heard longer than this after its onset: windows go on a little where claims end."""
+        return self.let_go_seconds + 0.1
+
 
 BRIEFLY = Hold(CLAIM_SECONDS, LET_GO_SECONDS)
 WHOLE_DECAY = Hold(LONGEST_DECAY_SECONDS, LONGEST_DECAY_SECONDS + 0.1)

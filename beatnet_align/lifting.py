@@ -64,7 +64,7 @@ class Lifter:
         values_a_second = len(take.channels) * take.sample_rate
         block_seconds = min(BLOCK_SECONDS, max(LEAST_BLOCK_SECONDS, BLOCK_VALUES / values_a_second))
         self.block_samples = seconds_to_samples(block_seconds, take.sample_rate)
-        self.reach_samples = seconds_to_samples(hold.let_go_seconds + 0.1, take.sample_rate)
+        self.reach_samples = seconds_to_samples(hold.reach_seconds, take.sample_rate)
         self._take, self._hold = take, hold
         self._onsets = [hit.strike.onset_samples for hit in hits]
 
@@ -128,7 +128,7 @@ class HeardBlock:
         earliest = min((hit.strike.onset_samples for hit in hits if hit.lifted), default=block_start)
         self.start = max(0, earliest - seconds_to_samples(CONTEXT_BEFORE_SECONDS, rate)) // hop * hop
         latest = max((hit.strike.onset_samples for hit in hits if hit.lifted), default=block_start)
-        stop = min(take.samples, latest + seconds_to_samples(hold.let_go_seconds + 0.1, rate))
+        stop = min(take.samples, latest + seconds_to_samples(hold.reach_seconds, rate))
         self._frequencies = self._transform.forward(take.read(self.start, max(stop, self.start + 1)))
         levels = self._transform.levels(self._frequencies) + np.float32(spectra.floor)
         spans = [spectra.span(hit.strike, 0, len(levels), self.start) for hit in hits]

@@ -54,7 +54,7 @@ WHITENING = 0.7
 """Loud bands weigh on gains by their level to the power of 1 - 0.7."""
 
 ITERATIONS = 7
-"""From ten on, pieces that are struck together begin to take each other's sound (measured on the bench's sessions)."""
+"""With twelve, pieces that are struck together begin to take each other's sound (measured on the bench's sessions)."""
 
 LEARNING_SECONDS = 60.0
 """About a hundred strokes of what is played most, and a few seconds of work."""
@@ -118,10 +118,8 @@ class PieceSpectra:
 
     def span(self, strike: Strike, first_frame: int, frames: int, hop_offset_samples: int = 0) -> Span:
         """Where a strike's template lies over ``frames`` frames, of which the first is ``first_frame``."""
-        start = _onset_frame(strike, self.transform, hop_offset_samples) - LEAD_IN_FRAMES - first_frame
-        stop = start + len(self.templates[strike.kind])
-        inside_start, inside_stop = min(max(start, 0), frames), min(max(stop, 0), frames)
-        return Span(inside_start, max(inside_start, inside_stop), inside_start - start)
+        onset_frame = _onset_frame(strike, self.transform, hop_offset_samples) - first_frame
+        return _span(onset_frame, len(self.templates[strike.kind]), frames)
 
     def gains(self, levels: Levels, strikes: Sequence[Strike], spans: Sequence[Span]) -> npt.NDArray[np.float32]:
         """How strong each strike is in each band, [strikes, bands], so that together they explain ``levels``."""
@@ -255,6 +253,14 @@ def _onset_frame(strike: Strike, transform: Transform, offset_samples: int) -> i
     return round((strike.onset_samples - offset_samples) / transform.hop_samples)
 
 
+def _span(onset_frame: int, template_frames: int, frames: int) -> Span:
+    """Where a template lies over ``frames`` frames; empty where it lies outside."""
+    start = onset_frame - LEAD_IN_FRAMES
+    stop = start + template_frames
+    inside_start, inside_stop = min(max(start, 0), frames), min(max(stop, 0), frames)
+    return Span(inside_start, max(inside_start, inside_stop), inside_start - start)
+
+
 def _excerpts(
     take: Take, strikes: Sequence[Strike], transform: Transform, lengths: Mapping[str, int]
 ) -> tuple[Levels, list[Span], list[Strike]]:
@@ -273,10 +279,9 @@ def _excerpts(
         levels.append(part)
         ends = stop == take.samples
         for strike in strikes:
-            at = _onset_frame(strike, transform, start) - LEAD_IN_FRAMES
-            first, last = max(at, 0), min(at + lengths[strike.kind], len(part))
-            if last - first > (0 if ends else least):
-                spans.append(Span(before + first, before + last, first - at))
+            span = _span(_onset_frame(strike, transform, start), lengths[strike.kind], len(part))
+            if span.stop - span.start > (0 if ends else least):
+                spans.append(Span(before + span.start, before + span.stop, span.lag))
                 heard.append(strike)
     return np.concatenate(levels), spans, heard
 

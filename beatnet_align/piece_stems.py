@@ -18,6 +18,7 @@ from beatnet_align.edit_plan import Move
 from beatnet_align.effect import BeatDetective, Progress, no_progress
 from beatnet_align.engines import find_hits
 from beatnet_align.errors import InputError
+from beatnet_align.hit_outputs import PIECE_GROUPS
 from beatnet_align.hits import Hit, Piece
 from beatnet_align.lifting import EARLIEST_SECONDS, Float32Audio, Lifter, add_sound
 from beatnet_align.piece_spectra import Strike
@@ -37,14 +38,13 @@ FAVOUR = 4.0
 """A close microphone's own pieces count by this factor more there. Hi-hats are struck with nearly every kick, so that
 the model cannot tell who sounds, and bleed that stays is less of a loss than a kick that goes."""
 
-_TOMS = frozenset({Piece.TOM_HIGH, Piece.TOM_MID, Piece.TOM_FLOOR})
-PIECES_OF_ROLE: Mapping[Role, frozenset[Piece]] = {
-    Role.KICK: frozenset({Piece.KICK}),
-    Role.SNARE: frozenset({Piece.SNARE, Piece.SIDESTICK}),
-    Role.TOM: _TOMS,
-    Role.HIHAT: frozenset({Piece.HIHAT_CLOSED, Piece.HIHAT_OPEN, Piece.HIHAT_PEDAL}),
-    Role.RIDE: frozenset({Piece.RIDE, Piece.RIDE_BELL}),
-    Role.CYMBAL: frozenset({Piece.CRASH, Piece.SPLASH, Piece.CHINA}),
+PIECES_OF_ROLE: Mapping[Role, tuple[Piece, ...]] = {
+    Role.KICK: PIECE_GROUPS["kick"],
+    Role.SNARE: PIECE_GROUPS["snare"],
+    Role.TOM: PIECE_GROUPS["tom"],
+    Role.HIHAT: PIECE_GROUPS["hihat"],
+    Role.RIDE: PIECE_GROUPS["ride"],
+    Role.CYMBAL: PIECE_GROUPS["crash"],
 }
 """What stands at each kind of close microphone."""
 
@@ -110,7 +110,7 @@ def own_layers(channel: Channel, layers: Sequence[Layer]) -> list[int]:
     it, or all toms where none does: the second microphone of a tom.
     """
     unknown = [i for i, layer in enumerate(layers) if layer.piece is Piece.UNKNOWN and channel.name in layer.triggers]
-    known = [i for i, layer in enumerate(layers) if layer.piece in PIECES_OF_ROLE.get(channel.role, frozenset())]
+    known = [i for i, layer in enumerate(layers) if layer.piece in PIECES_OF_ROLE.get(channel.role, ())]
     if channel.role is Role.TOM:
         here = [i for i in known if channel.name in layers[i].triggers]
         known = here or ([] if unknown else known)

@@ -123,7 +123,7 @@ class _Sums:
 
     def __init__(self, heard: HeardBlock) -> None:
         onsets = [hit.strike.onset_samples for hit in heard.hits if hit.lifted]
-        reach = seconds_to_samples(heard.hold.let_go_seconds + 0.2, heard.sample_rate)
+        reach = seconds_to_samples(heard.hold.reach_seconds + 0.1, heard.sample_rate)
         first = min(onsets, default=heard.start) - reach
         last = max(onsets, default=heard.start) + reach
         earliest = min((hit.shift for hit in heard.hits), default=0)
