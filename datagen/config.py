@@ -83,6 +83,7 @@ class DatasetConfig:
         bars: Most bars that are played; the music may be shorter or longer than ``seconds``.
         channels: Fewest and most microphones around kits that need a simulated array.
         array_probability: That a multi-microphone kit is also played dry through a simulated array.
+        tuned_probability: That every drum and cymbal of the kit is tuned otherwise, each by itself.
         clean_probability: That the recording chain adds nothing but a quiet noise floor.
         timing_preset: What ``timing`` starts from.
         timing: Fields of :class:`~datagen.played.timing.HumanTiming` that differ from the preset.
@@ -105,6 +106,7 @@ class DatasetConfig:
     bars: int = 8
     channels: tuple[int, int] = (1, 16)
     array_probability: float = 0.2
+    tuned_probability: float = 0.0
     clean_probability: float = 0.1
     timing_preset: TimingPreset = TimingPreset.HUMAN
     timing: Mapping[str, float | tuple[float, float]] = field(default_factory=dict)
@@ -127,7 +129,7 @@ class DatasetConfig:
             raise InputError(f"bars must be at least 1, found {self.bars}")
         if not 1 <= self.channels[0] <= self.channels[1] <= MAX_MICROPHONES:
             raise InputError(f"channels must rise within 1 to {MAX_MICROPHONES}, found {self.channels}")
-        for name in ("array_probability", "clean_probability", "drop_channel_probability"):
+        for name in ("array_probability", "tuned_probability", "clean_probability", "drop_channel_probability"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise InputError(f"{name} must lie between 0 and 1, found {getattr(self, name)}")
         if not 0.0 <= self.strength[0] <= self.strength[1] <= 1.0:

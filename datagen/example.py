@@ -23,6 +23,7 @@ from datagen.hearing import ArrayHearing, Channels, Hearing, KitHearing
 from datagen.kits.loading import Kit, load_kit, merge_kits
 from datagen.kits.merging import as_mono
 from datagen.kits.synth_pieces import synthesise_kit
+from datagen.kits.tuning import AS_RECORDED, Tuning, draw_tuning
 from datagen.played.grooves import GrooveCollection, load_grooves
 from datagen.played.patterns import Patterns
 from datagen.played.performance import Performance, Stroke, perform
@@ -119,7 +120,7 @@ class ExampleMaker:
         score, performance = self._performance(rng, sources, kit)
         hearing = self._hearing(rng, kit, performance)
         plan = draw_channels(rng, hearing.channels, self.config.drop_channel_probability)
-        channels = Channels(hearing, plan.rows, self.config.sample_rate)
+        channels = Channels(hearing, plan.rows, self.config.sample_rate, self._tuning(rng))
         strength = float(rng.uniform(*self.config.strength))
         placements = self._placements(rng, performance.strokes, kit, channels, strength)
         rendered = render(placements, len(plan.rows), self.samples, images=self.config.images)
@@ -180,6 +181,11 @@ class ExampleMaker:
         array = draw_array(rng, pieces, counts, self.config.sample_rate)
         room = draw_room(rng, self.config.sample_rate, len(array.microphones), len(array.pieces), self.config.room)
         return ArrayHearing(kit, ArrayRenderer(array, room))
+
+    def _tuning(self, rng: np.random.Generator) -> Tuning:
+        """The kit's own, or another one; nothing is drawn where kits are never tuned."""
+        chance = self.config.tuned_probability
+        return draw_tuning(rng) if chance and rng.random() < chance else AS_RECORDED
 
     def _placements(
         self, rng: np.random.Generator, strokes: Sequence[Stroke], kit: Kit, channels: Channels, strength: float

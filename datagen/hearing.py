@@ -13,6 +13,7 @@ from beatnet_align.take import Channel
 from beatnet_align.units import seconds_to_samples
 from datagen.kits.loading import Kit, Strike
 from datagen.kits.synth_kit import onset_in_strike
+from datagen.kits.tuning import AS_RECORDED, Tuning
 from datagen.recorded.microphones import ArrayRenderer
 
 Float32Array = npt.NDArray[np.float32]
@@ -119,6 +120,7 @@ class Channels:
     hearing: Hearing
     rows: Sequence[int]
     sample_rate: int
+    tuning: Tuning = AS_RECORDED
     _heard: dict[tuple[Piece, int], Heard] = field(default_factory=dict)
     _references: dict[Piece, tuple[int, bool]] = field(default_factory=dict)
 
@@ -126,7 +128,8 @@ class Channels:
         """What the channels hear of a strike, rendered and measured once."""
         key = piece, id(strike)
         if key not in self._heard:
-            audio = np.ascontiguousarray(self.hearing.image(piece, strike)[list(self.rows)])
+            tuned = self.tuning.tuned(piece, strike, self.sample_rate)
+            audio = np.ascontiguousarray(self.hearing.image(piece, tuned)[list(self.rows)])
             opening = audio[:, : seconds_to_samples(ARRIVAL_SECONDS, self.sample_rate)].astype(np.float64)
             peaks = np.max(np.abs(opening), axis=1)
             onsets = [

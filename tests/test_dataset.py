@@ -44,9 +44,9 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def example() -> Example:
-    return ExampleMaker(CLEAN).make(Split.TRAIN, 5)
+@pytest.fixture(scope="module", params=[0.0, 1.0], ids=["as recorded", "tuned"])
+def example(request: pytest.FixtureRequest) -> Example:
+    return ExampleMaker(replace(CLEAN, tuned_probability=request.param)).make(Split.TRAIN, 5)
 
 
 def test_the_number_of_workers_changes_no_byte(dataset: Path, tmp_path: Path) -> None:

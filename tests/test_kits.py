@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from datagen.kits.listing import guess_piece
 from datagen.kits.loading import FALLBACK_PIECES, Kit, Strike, load_kit, merge_kits
 from datagen.kits.own_microphone import own_microphone
 from datagen.kits.strikes import make_strike, resample, velocity_layers
+from datagen.kits.tuning import INTERVALS, Tuning, draw_tuning
 
 SHARED_KITS = Path(__file__).parents[2] / "shared" / "data" / "kits"
 RATE = 44_100
@@ -323,6 +325,29 @@ def test_missing_pieces_fall_back_to_the_likest() -> None:
 
 def test_fallbacks_never_lead_to_the_piece_itself() -> None:
     assert all(piece not in others and len(set(others)) == len(others) for piece, others in FALLBACK_PIECES.items())
+
+
+@pytest.mark.parametrize("speed", INTERVALS)
+def test_a_drum_tuned_otherwise_rings_so_much_higher_and_shorter(speed: Fraction) -> None:
+    time = np.arange(RATE) / RATE
+    tone = np.sin(2.0 * np.pi * 400.0 * time) * np.exp(-time / 0.2)
+    strike = make_strike(np.array([tone, 0.5 * np.roll(tone, 90)]), 0, RATE)
+    tuned = Tuning({Piece.SNARE: speed}).tuned(Piece.SNARE, strike, RATE)
+    spectrum = np.abs(np.fft.rfft(tuned.audio[0, tuned.onset_samples :], 1 << 18))
+    assert np.argmax(spectrum) * RATE / (1 << 18) == pytest.approx(400.0 * float(speed), rel=0.01)
+    assert tuned.onset_samples == naive_onset(tuned.audio[0])
+    lag = naive_onset(tuned.audio[1]) - naive_onset(tuned.audio[0])
+    assert lag == pytest.approx(90 / float(speed), abs=2)
+    assert abs(tuned.loudness_db - strike.loudness_db) < 1.0
+
+
+def test_what_is_struck_on_one_cymbal_is_tuned_together_and_drums_by_themselves() -> None:
+    drawn = [draw_tuning(np.random.default_rng(seed)).speeds for seed in range(40)]
+    for speeds in drawn:
+        assert speeds[Piece.HIHAT_OPEN] == speeds[Piece.HIHAT_CLOSED] == speeds[Piece.HIHAT_PEDAL]
+        assert speeds[Piece.RIDE] == speeds[Piece.RIDE_BELL]
+    assert any(speeds[Piece.KICK] != speeds[Piece.SNARE] for speeds in drawn)
+    assert {speeds[Piece.KICK] for speeds in drawn} == set(INTERVALS)
 
 
 @pytest.mark.parametrize(
