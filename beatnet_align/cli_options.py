@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from beatnet_align.bar_selection import parse_bars
 from beatnet_align.engines import DEFAULT_ENGINE, Engine, Positions, Render
 from beatnet_align.errors import InputError
 
@@ -101,7 +102,24 @@ def add_alignment(command: argparse.ArgumentParser) -> None:
         "--exclude-within", metavar="MS", type=float, default=0.0, help="leave hits this close to their line"
     )
     group.add_argument("--max-move", metavar="MS", type=float, help="leave and flag hits that would move further")
-    group.add_argument("--bars", metavar="FIRST-LAST", help="edit only these bars, counted from 1")
+    group.add_argument(
+        "--bars", metavar="FIRST-LAST", help="edit only these bars, counted from 1; or one, by its number"
+    )
+    group.add_argument(
+        "--leave-bars",
+        metavar="FIRST-LAST",
+        action="append",
+        default=[],
+        help="leave the hits of these bars, or of one, where they are (repeatable)",
+    )
+    group.add_argument(
+        "--lock",
+        metavar="SECONDS[=BAR:BEAT]",
+        action="append",
+        default=[],
+        help="leave the hit at this time, within 20 ms, and what is struck with it where it is; or say which position "
+        "it was meant for, from 1 and in quarter notes: 12.35=5:2.75 is the last 16th of beat 2 (repeatable)",
+    )
 
 
 def add_listening(command: argparse.ArgumentParser) -> None:
@@ -142,9 +160,10 @@ def add_splicing(command: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--fill",
-        choices=["auto", "extend", "stretch"],
+        choices=["auto", "extend", "stretch", "autoregressive"],
         default="auto",
-        help="in gaps run on into the tail, stretch it, or choose by length (%(default)s)",
+        help="in gaps run on into the tail, stretch it, or continue it by a model of its ringing; auto: run on for up "
+        "to 30 ms, continue where gaps are longer (%(default)s)",
     )
     group.add_argument(
         "--group",
@@ -169,7 +188,7 @@ def add_repair(command: argparse.ArgumentParser) -> None:
         "--flam", metavar="MS", type=float, default=2.0, help="auto leaves flams up to this long (%(default)g)"
     )
     group.add_argument(
-        "--repair-bars", metavar="FIRST-LAST", help="auto repairs flams in these bars only, counted from 1"
+        "--repair-bars", metavar="FIRST-LAST", help="auto repairs flams in these bars, or this bar, only"
     )
 
 
@@ -189,6 +208,7 @@ def read_listener(arguments: argparse.Namespace) -> "BeatDetective":
 def read_detective(arguments: argparse.Namespace) -> "BeatDetective":
     """The effect that the options ask for; InputError where a value cannot be used."""
     from beatnet_align.edit_plan import Fill  # noqa: PLC0415
+    from beatnet_align.locks import Lock  # noqa: PLC0415
     from beatnet_align.units import ms_to_seconds  # noqa: PLC0415
 
     return replace(
@@ -202,13 +222,15 @@ def read_detective(arguments: argparse.Namespace) -> "BeatDetective":
         keep_feel=arguments.keep_feel / 100.0,
         exclude_within_seconds=ms_to_seconds(arguments.exclude_within),
         max_move_seconds=None if arguments.max_move is None else ms_to_seconds(arguments.max_move),
-        bars=_bars(arguments.bars, "--bars"),
+        bars=None if arguments.bars is None else parse_bars(arguments.bars, "--bars"),
+        leave_bars=tuple(parse_bars(text, "--leave-bars") for text in arguments.leave_bars),
+        locks=tuple(Lock.parse(text) for text in arguments.lock),
         pad_seconds=ms_to_seconds(arguments.pad),
         crossfade_seconds=ms_to_seconds(arguments.crossfade),
         fill=Fill(arguments.fill),
         render=None if arguments.render is None else Render(arguments.render),
         flam_seconds=ms_to_seconds(arguments.flam),
-        repair_bars=_bars(arguments.repair_bars, "--repair-bars"),
+        repair_bars=None if arguments.repair_bars is None else parse_bars(arguments.repair_bars, "--repair-bars"),
         groups=tuple(tuple(name.strip() for name in group.split(",")) for group in arguments.group),
     )
 
@@ -259,13 +281,3 @@ def _piece_strengths(texts: list[str]) -> dict[str, float]:
         except ValueError as error:
             raise InputError(f"--piece-strength wants PIECE=PERCENT, such as hihat=60; found {text!r}") from error
     return strengths
-
-
-def _bars(text: str | None, option: str) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    first, dash, last = text.partition("-")
-    try:
-        return int(first), int(last if dash else first)
-    except ValueError as error:
-        raise InputError(f"{option} wants FIRST-LAST, such as 5-12; found {text!r}") from error

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from beatnet_align.bar_selection import BarRange, BarSelection
 from beatnet_align.engines import Engine, Render
 from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid
@@ -30,6 +31,7 @@ class Flag(StrEnum):
     BEYOND_MAX_MOVE = "beyond_max_move"
     OUTSIDE_BARS = "outside_bars"
     OUTSIDE_TAKE = "outside_take"
+    LOCKED = "locked"
 
 
 DOUBTFUL = frozenset(
@@ -46,11 +48,12 @@ DOUBTFUL = frozenset(
 
 
 class Fill(StrEnum):
-    """What sounds where a gap opens between two hits."""
+    """What sounds where a gap opens between two hits; AUTOREGRESSIVE continues the tail by a model of it."""
 
     AUTO = "auto"
     EXTEND = "extend"
     STRETCH = "stretch"
+    AUTOREGRESSIVE = "autoregressive"
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,9 @@ class Move:
         confidence: 0 to 1, that the hit is real.
         leads: Whether the other hits of its segment follow this one.
         line_beats: The grid line it was meant for; None for a hit that is left where it is.
-        line_confidence: 0 to 1, that it was meant for the line which was chosen; of an ornament, that it is one as
-            well; of what is probably no hit, that it is none. 1 where nobody asked, as with nearest lines.
+        line_confidence: 0 to 1, that a bar of hits as sure as this one goes to the lines it was meant for, see
+            ``line_confidence.py``; of an ornament, that it is one as well; of what is probably no hit, that it is none.
+            1 where nobody asked, as with nearest lines, and of locked hits.
         runner_up_beats: The line that it was meant for if not for that one; None where nobody asked.
         flags: See :class:`Flag`.
     """
@@ -113,7 +117,7 @@ class SpliceSettings:
         pad_seconds: A cut lies this long before the first attack of its segment; 5 ms as in REAPER, at most 50 ms as in
             Pro Tools.
         crossfade_seconds: Length of the crossfade, which ends before the attack.
-        fill: What sounds in gaps; AUTO runs on into the tail for short ones and stretches the tail for long ones.
+        fill: What sounds in gaps; AUTO runs on into the tail for short ones and continues it for long ones.
         groups: Names of channels or stems that are cut together; channels in no group form a last one. Without
             groups all channels are cut together.
     """
@@ -143,7 +147,7 @@ class RepairSettings:
 
     render: Render = Render.SPLICE
     flam_seconds: float = 0.002
-    bars: tuple[int, int] | None = None
+    bars: BarRange | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 < self.flam_seconds <= MAX_FLAM_SECONDS:
@@ -151,7 +155,7 @@ class RepairSettings:
                 f"flams to repair must be over 0 and at most {seconds_to_ms(MAX_FLAM_SECONDS):g} ms, "
                 f"found {seconds_to_ms(self.flam_seconds):g} ms"
             )
-        check_bars(self.bars)
+        _ = BarSelection(self.bars)  # checks the range
 
 
 @dataclass(frozen=True)
@@ -185,9 +189,3 @@ def check_in_one_group(groups: Sequence[Sequence[str]]) -> None:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise InputError(f"a channel may be in one group only, {twice!r} is named twice")
-
-
-def check_bars(bars: tuple[int, int] | None) -> None:
-    """Raise :class:`InputError` where a range of bars ends before it starts."""
-    if bars is not None and bars[0] > bars[1]:
-        raise InputError(f"the bar range ends before it starts: {bars[0]}-{bars[1]}")

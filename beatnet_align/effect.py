@@ -9,6 +9,7 @@ import numpy as np
 
 from beatnet_align.ahead import ahead
 from beatnet_align.audio_files import OpenTake, open_take
+from beatnet_align.bar_selection import BarRange
 from beatnet_align.claims import ClaimMaker
 from beatnet_align.collection import OnsetSettings
 from beatnet_align.cut_list import channel_groups, validate
@@ -27,6 +28,7 @@ from beatnet_align.engines import (
 from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid, parse_grid
 from beatnet_align.groove import GrooveTemplate
+from beatnet_align.locks import Lock
 from beatnet_align.plan_json import load_plan, plan_to_json
 from beatnet_align.quantise import QuantiseSettings, quantise
 from beatnet_align.remarks import clipping_remarks, doubt_remarks, padding_remarks, repair_remarks, why_no_hits
@@ -67,6 +69,8 @@ class BeatDetective:
         exclude_within_seconds: Hits this close to their line stay.
         max_move_seconds: Hits that would move further stay and are flagged; None for no limit.
         bars: First and last bar to edit, from 1; None for all.
+        leave_bars: First and last of bars to leave alone, whatever ``bars`` says.
+        locks: Hits that stay where they are, or whose position is given; see :class:`~beatnet_align.locks.Lock`.
         sensitivity: 0 to 1, of hit finding.
         merge_window_seconds: Of ONSET_QUANTISE, up to 12 ms; what is heard closer together may be one strike.
         triggers: Names of the channels or stems that may trigger; None for all.
@@ -94,7 +98,9 @@ class BeatDetective:
     keep_feel: float = 0.0
     exclude_within_seconds: float = 0.0
     max_move_seconds: float | None = None
-    bars: tuple[int, int] | None = None
+    bars: BarRange | None = None
+    leave_bars: tuple[BarRange, ...] = ()
+    locks: tuple[Lock, ...] = ()
     sensitivity: float = 0.5
     merge_window_seconds: float = 0.010
     triggers: tuple[str, ...] | None = None
@@ -104,7 +110,7 @@ class BeatDetective:
     groups: tuple[tuple[str, ...], ...] = ()
     render: Render | None = None
     flam_seconds: float = 0.002
-    repair_bars: tuple[int, int] | None = None
+    repair_bars: BarRange | None = None
 
     def __post_init__(self) -> None:
         # Each of these checks its own part, so that a wrong value is told before any work.
@@ -131,6 +137,8 @@ class BeatDetective:
             self.exclude_within_seconds,
             self.max_move_seconds,
             self.bars,
+            self.leave_bars,
+            self.locks,
         )
 
     @property
@@ -162,7 +170,8 @@ class BeatDetective:
             A plan without moves where there are no hits.
 
         Raises:
-            InputError: A named channel does not exist, or the tempo cannot be used.
+            InputError: A named channel does not exist, the tempo cannot be used, or a lock finds no hit, no position of
+                the take, or no way to keep it.
         """
         channel_groups(self.splicing, [channel.name for channel in take.channels])
         request = tempo or TempoRequest()

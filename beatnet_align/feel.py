@@ -50,6 +50,7 @@ def piece_feel_seconds(
     strokes = [
         (i, claim.line_beats)
         for claim in claims
+        if not claim.stays
         for i, decision in claim.decided()
         if not {Flag.ORNAMENT, Flag.TWO_CLAIMS, Flag.FOLLOWS_LEAD}.intersection((*claim.flags, *decision.flags))
         and (i == claim.lead or claim.decisions or not one_piece(hits[i], hits[claim.lead]))

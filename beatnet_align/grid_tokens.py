@@ -38,6 +38,7 @@ _WIDTH_REACH = 3.0
 _LEVEL_TICKS = (24, 12, 6, 8, 4, 3)  # is a line one of quarters, 8ths, 16ths, their triplets, 32nds?
 _NO_GAP_BEATS = 8.0
 _SHORTEST_GAP_BEATS = 1 / 96
+_LATE_SCALE = 10.0  # brings seconds to the size of the other numbers
 PATTERN_BARS = 8
 """How far, in bars to either side, the take's own pattern is looked for."""
 
@@ -95,6 +96,11 @@ class GridTokens:
     slots: IntArray
     bars: IntArray
     groups: IntArray
+
+    @property
+    def late_seconds(self) -> FloatArray:
+        """[hits, CANDIDATES], how late each hit is for each line on offer."""
+        return self.candidates[:, :, 0].astype(np.float64) / _LATE_SCALE
 
     def pattern(self, probabilities: FloatArray) -> Float32Array:
         """How often the other bars of the take strike each line on offer, by a first answer.
@@ -226,7 +232,7 @@ def _candidate_features(
     steps = np.diff(lines, axis=1, append=2.0 * lines[:, -1:] - lines[:, -2:-1])
     ticks = np.rint(nominals * TICKS_PER_BEAT).astype(np.int64)
     levels = [ticks % step == 0 for step in _LEVEL_TICKS]
-    columns = [10.0 * late_seconds, np.abs(10.0 * late_seconds), 4.0 * late_beats, 4.0 * steps, *levels]
+    columns = [_LATE_SCALE * late_seconds, np.abs(_LATE_SCALE * late_seconds), 4.0 * late_beats, 4.0 * steps, *levels]
     columns += [slots == 0, slots % (2 * TICKS_PER_BEAT) == 0]
     described = np.stack([np.asarray(column, np.float64) for column in columns], axis=-1)
     return np.concatenate([described, _turns(nominals, _PHASES)], axis=-1).astype(np.float32)

@@ -5,12 +5,13 @@ other bars strike each line is then told to the second, which settles what one b
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 from scipy.special import log_softmax, softmax
 
-from beatnet_align.claims import Claim
+from beatnet_align.claims import Claim, Held
 from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid
 from beatnet_align.grid_tokens import (
@@ -24,6 +25,7 @@ from beatnet_align.grid_tokens import (
 )
 from beatnet_align.hits import Hit
 from beatnet_align.line_claims import line_claims
+from beatnet_align.line_confidence import LineConfidence
 from beatnet_align.line_decoding import choose_lines
 from beatnet_align.onnx_networks import open_network, shipped_weights
 from beatnet_align.tempo_map import TempoMap
@@ -32,7 +34,7 @@ from beatnet_align.units import FloatArray
 WEIGHTS_NAME = "gridnet.onnx"
 FEATURES_NAME, BEATS_NAME, CANDIDATES_NAME, PATTERN_NAME = "features", "beats", "candidates", "pattern"
 LOGITS_NAME = "logits"
-TEMPERATURE_NAME = "temperature"
+TEMPERATURE_NAME, CONFIDENCE_NAME = "temperature", "confidence"
 
 BLOCK_HITS, CONTEXT_HITS = 256, 64
 """Hits that are answered at once, and how many more are heard to either side."""
@@ -42,7 +44,8 @@ class GridNetModel:
     """The exported network, ready to run on a CPU.
 
     Args:
-        model: An ONNX file's bytes; its metadata may hold the temperature that logits are divided by (Guo et al. 2017).
+        model: An ONNX file's bytes; its metadata may hold the temperature that logits are divided by (Guo et al. 2017)
+            and a :class:`~beatnet_align.line_confidence.LineConfidence`.
         threads: How many it may use; the machine's cores, up to four, when None.
 
     Raises:
@@ -57,6 +60,8 @@ class GridNetModel:
             raise InputError(f"these weights are no GridNet's: they hear {sorted(found)} instead of {sorted(wanted)}")
         if not self.temperature > 0.0:
             raise InputError(f"these weights are no GridNet's: their temperature is {self.temperature:g}, not above 0")
+        told = self._session.get_modelmeta().custom_metadata_map.get(CONFIDENCE_NAME)
+        self.confidence = LineConfidence() if told is None else LineConfidence.parse(told)
 
     def __call__(self, tokens: GridTokens) -> FloatArray:
         """Answer for all hits of a take.
@@ -98,7 +103,13 @@ def shipped_gridnet() -> GridNetModel:
 
 
 def gridnet_claims(
-    hits: Sequence[Hit], sample_rate: int, tempo_map: TempoMap, grid: Grid, *, model: GridNetModel | None = None
+    hits: Sequence[Hit],
+    sample_rate: int,
+    tempo_map: TempoMap,
+    grid: Grid,
+    held: Sequence[Held] = (),
+    *,
+    model: GridNetModel | None = None,
 ) -> list[Claim]:
     """Send each hit to the line that the network thinks it was meant for.
 
@@ -107,11 +118,14 @@ def gridnet_claims(
         sample_rate: Of their onsets, in hertz.
         tempo_map: Gives the beats.
         grid: Gives the lines.
+        held: Hits whose place is given, in order; the others keep order with them.
         model: The shipped one when None.
     """
     if not hits:
         return []
     tokens = grid_tokens(Struck.of(hits, sample_rate), tempo_map, grid)
-    answers = (model or shipped_gridnet())(tokens)
+    network = model or shipped_gridnet()
     strokes = [(hit.channel, hit.piece) for hit in hits]
-    return line_claims(hits, choose_lines(answers, tokens.lines_beats, strokes), sample_rate)
+    given_beats = {i: one.line_beats for one in held for i in one.members}
+    chosen = choose_lines(network(tokens), tokens.lines_beats, strokes, given_beats)
+    return line_claims(hits, replace(chosen, confidences=network.confidence(tokens, chosen)), sample_rate, held)

@@ -2,6 +2,7 @@
 
 A hit whose line lies before that of a hit before it cannot be cut free: it goes along and is flagged. Ornaments go with
 their main strokes; what is probably no hit goes along with whatever sounds before it, so that nothing is cut for it.
+Hits whose place a user gave lead claims of their own.
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from beatnet_align.claims import Claim, Decision, one_piece
+from beatnet_align.claims import Claim, Decision, Held, held_decisions, one_piece
 from beatnet_align.edit_plan import Flag
 from beatnet_align.grid_tokens import ORNAMENT
 from beatnet_align.hit_outputs import GROUP_OF_PIECE
@@ -25,13 +26,14 @@ AHEAD_SECONDS = 0.02
 the two would have no room, and the stroke would be held back."""
 
 
-def line_claims(hits: Sequence[Hit], chosen: ChosenLines, sample_rate: int) -> list[Claim]:
+def line_claims(hits: Sequence[Hit], chosen: ChosenLines, sample_rate: int, held: Sequence[Held] = ()) -> list[Claim]:
     """Make claims of chosen lines.
 
     Args:
         hits: In order of onset, at least one.
         chosen: For each of them.
         sample_rate: Of their onsets, in hertz.
+        held: Those that have a given place in ``chosen``.
 
     Returns:
         In order of time and of lines. A claim is led by the most salient of the strokes that chose its line.
@@ -41,15 +43,19 @@ def line_claims(hits: Sequence[Hit], chosen: ChosenLines, sample_rate: int) -> l
     members: list[list[int]] = [[] for _ in lines]
     for i, number in enumerate(numbers):
         members[number].append(i)
+    held_on = {one.line_beats: one for one in held}
     claims = []
     for number, line in enumerate(lines):
+        given = held_on.get(line)
         on_line = [i for i in members[number] if strokes.get(i) == line]
-        lead = max(on_line, key=lambda i: (hits[i].salience, -i))
+        lead = max(on_line, key=lambda i: (hits[i].salience, -i)) if given is None else given.lead
         deciding = _Deciding(hits, chosen, on_line, line, lead)
         told = {i: deciding.stroke(i) for i in members[number] if i in strokes}
         told |= {i: deciding.ornament(i, mains[i], told.get(mains[i])) for i in members[number] if i in mains}
+        told |= {} if given is None else held_decisions(hits, given)
         decisions = tuple(told[i] if i in told else deciding.left(i) for i in members[number])
-        claims.append(Claim(tuple(members[number]), lead, line, decisions=decisions))
+        stays = given is not None and given.stays
+        claims.append(Claim(tuple(members[number]), lead, line, decisions=decisions, stays=stays))
     return claims
 
 
@@ -73,7 +79,7 @@ def _strokes(hits: Sequence[Hit], chosen: ChosenLines, sample_rate: int) -> tupl
             mains[i] = main
     if not strokes and not alone:
         alone = [max(range(len(hits)), key=lambda i: (hits[i].salience, -i))]
-    return strokes | {i: chosen.best_line_beats(i) for i in alone}, mains
+    return strokes | {i: line for i in alone if (line := chosen.best_line_beats(i)) is not None}, mains
 
 
 def _main_stroke(hits: Sequence[Hit], ornament: int, near: Sequence[int]) -> int | None:
@@ -137,7 +143,7 @@ class _Deciding:
     def stroke(self, i: int) -> Decision:
         """Of a hit with a line of its own: this one, or one that it could not go to."""
         decision = Decision(
-            line_confidence=self.chosen.probability_of(i, self.line_beats),
+            line_confidence=self.chosen.confidence_of(i, self.line_beats),
             runner_up_beats=self.chosen.runner_up_beats(i, self.line_beats),
         )
         if i not in self.on_line:
@@ -150,9 +156,9 @@ class _Deciding:
         """Of a hit that adorns another; ``mains_own`` is None where that one is in another claim."""
         runner_up_beats = self.chosen.runner_up_beats(i, self.line_beats)
         if mains_own is None:
-            sure = self.chosen.probability_of(i, self.line_beats)
+            sure = self.chosen.confidence_of(i, self.line_beats)
             return Decision((Flag.ORNAMENT, Flag.TWO_CLAIMS), self.lead, sure, runner_up_beats)
-        sure = min(self.chosen.probability(i), mains_own.line_confidence)
+        sure = min(self.chosen.confidence(i), mains_own.line_confidence)
         with_main = main if mains_own.moves_with is None else mains_own.moves_with
         return Decision((Flag.ORNAMENT,), with_main, sure, runner_up_beats)
 
@@ -161,6 +167,6 @@ class _Deciding:
         return Decision(
             (Flag.FOLLOWS_LEAD, Flag.LOW_CONFIDENCE),
             self.lead,
-            self.chosen.probability(i),
+            self.chosen.confidence(i),
             self.chosen.runner_up_beats(i, self.line_beats),
         )

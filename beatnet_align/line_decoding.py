@@ -1,13 +1,15 @@
 """Choose a line for every hit: the most probable ones that keep order, as long as order costs little.
 
 A beam search over the hits in order of time. Going back in time, and a second stroke of a piece on its line, are made
-dear and not forbidden: a hard constraint on these scores makes them worse (EVIDENCE.md).
+dear and not forbidden: a hard constraint on these scores makes them worse (EVIDENCE.md). Only a place that a user gave
+is certain: no other hit goes to the wrong side of it.
 """
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from beatnet_align.grid_tokens import ANSWERS, CANDIDATES
 from beatnet_align.units import FloatArray, IntArray
@@ -41,27 +43,41 @@ class ChosenLines:
         answers: [hits], a column of ``probabilities``.
         probabilities: [hits, ANSWERS].
         lines_beats: [hits, CANDIDATES], the lines on offer.
+        given_beats: Places of hits that were given; what was chosen for these hits does not count.
+        barred: [hits, CANDIDATES], lines that the given places leave to nobody; None where none is given.
+        confidences: [hits], how sure the answers are, see ``line_confidence.py``; None where nobody asked.
     """
 
     answers: IntArray
     probabilities: FloatArray
     lines_beats: FloatArray
+    given_beats: Mapping[int, float] = field(default_factory=dict)
+    barred: npt.NDArray[np.bool_] | None = None
+    confidences: FloatArray | None = None
 
     def line_beats(self, hit: int) -> float | None:
-        """The line chosen for a hit; None where it has none of its own."""
+        """The line chosen for a hit, or its given place; None where it has none of its own."""
+        if hit in self.given_beats:
+            return self.given_beats[hit]
         answer = self.answers[hit]
         return float(self.lines_beats[hit, answer]) if answer < CANDIDATES else None
 
-    def best_line_beats(self, hit: int) -> float:
-        """The most probable line of a hit, whatever was chosen."""
-        return float(self.lines_beats[hit, self.probabilities[hit, :CANDIDATES].argmax()])
+    def best_line_beats(self, hit: int) -> float | None:
+        """The most probable line of a hit, whatever was chosen; None where given places leave it none."""
+        barred = np.zeros(CANDIDATES, bool) if self.barred is None else self.barred[hit]
+        best = np.where(barred, -1.0, self.probabilities[hit, :CANDIDATES]).argmax()
+        return None if barred[best] else float(self.lines_beats[hit, best])
 
-    def probability(self, hit: int) -> float:
-        """Of what was chosen for a hit."""
+    def confidence(self, hit: int) -> float:
+        """How sure is what was chosen for a hit; its probability where nobody asked."""
+        if self.confidences is not None:
+            return float(self.confidences[hit])
         return float(self.probabilities[hit, self.answers[hit]])
 
-    def probability_of(self, hit: int, line_beats: float) -> float:
-        """Of a line; 0 where it was not on offer."""
+    def confidence_of(self, hit: int, line_beats: float) -> float:
+        """How sure a line is: the chosen one, or by its probability another; 0 where that was not on offer."""
+        if self.line_beats(hit) == line_beats:
+            return self.confidence(hit)
         return float(self.probabilities[hit, :CANDIDATES][self.lines_beats[hit] == line_beats].sum())
 
     def runner_up_beats(self, hit: int, line_beats: float | None = None) -> float:
@@ -72,41 +88,75 @@ class ChosenLines:
         return float(self.lines_beats[hit, at])
 
 
-def choose_lines(log_probabilities: FloatArray, lines_beats: FloatArray, strokes: Sequence[Hashable]) -> ChosenLines:
+def choose_lines(
+    log_probabilities: FloatArray,
+    lines_beats: FloatArray,
+    strokes: Sequence[Hashable],
+    given_beats: Mapping[int, float] | None = None,
+) -> ChosenLines:
     """Choose the most probable answers under the soft rules.
 
     Args:
         log_probabilities: [hits, ANSWERS], in order of time.
         lines_beats: [hits, CANDIDATES], rising along both axes.
         strokes: [hits], equal for strokes of one piece in one channel.
+        given_beats: Places of hits that are certain, rising with the hits. A hit before one goes to no line behind it,
+            and a stroke of the same piece not to the same line.
     """
+    given = given_beats or {}
     numbers = {stroke: number for number, stroke in enumerate(dict.fromkeys(strokes))}
     beam: dict[_Place, tuple[float, _Trail]] = {(NOWHERE_BEATS, (NOWHERE_BEATS,) * len(numbers)): (0.0, None)}
-    costs = np.where(np.arange(ANSWERS) < CANDIDATES, 0.0, NO_LINE_NATS)
-    for said, lines, stroke in zip(log_probabilities - costs, lines_beats.tolist(), strokes, strict=True):
+    worth = log_probabilities - np.where(np.arange(ANSWERS) < CANDIDATES, 0.0, NO_LINE_NATS)
+    barred = _barred(lines_beats, given, strokes) if given else None
+    if barred is not None:
+        worth[:, :CANDIDATES][barred] = -np.inf
+    for hit, (said, lines, stroke) in enumerate(zip(worth, lines_beats.tolist(), strokes, strict=True)):
         hopeful = np.flatnonzero(said >= said.max() - HOPELESS_NATS)
-        beam = _extended(beam, [(int(answer), float(said[answer])) for answer in hopeful], lines, numbers[stroke])
+        options = [
+            (int(answer), lines[answer] if answer < CANDIDATES else None, float(said[answer])) for answer in hopeful
+        ]
+        if hit in given:
+            options = [(CANDIDATES // 2, given[hit], 0.0)]
+        beam = _extended(beam, options, lines[0], numbers[stroke])
     trail = max(beam.values(), key=lambda hypothesis: hypothesis[0])[1]
     answers = []
     while trail is not None:
         answer, trail = trail
         answers.append(answer)
-    return ChosenLines(np.array(answers[::-1], np.int64), np.exp(log_probabilities), lines_beats)
+    return ChosenLines(np.array(answers[::-1], np.int64), np.exp(log_probabilities), lines_beats, given, barred)
+
+
+def _barred(
+    lines_beats: FloatArray, given_beats: Mapping[int, float], strokes: Sequence[Hashable]
+) -> npt.NDArray[np.bool_]:
+    """[hits, CANDIDATES], whether a line lies beyond a given place, or on one that has a stroke of the piece."""
+    barred = np.zeros(lines_beats.shape, bool)
+    for hit, place_beats in given_beats.items():
+        barred[:hit] |= lines_beats[:hit] > place_beats
+        barred[hit:] |= lines_beats[hit:] < place_beats
+        of_piece = np.array([stroke == strokes[hit] for stroke in strokes])
+        barred |= of_piece[:, None] & (lines_beats == place_beats)
+    return barred
 
 
 def _extended(
-    beam: dict[_Place, tuple[float, _Trail]], hopeful: Sequence[tuple[int, float]], lines: Sequence[float], number: int
+    beam: dict[_Place, tuple[float, _Trail]],
+    options: Sequence[tuple[int, float | None, float]],
+    first_line_beats: float,
+    number: int,
 ) -> dict[_Place, tuple[float, _Trail]]:
-    """The best hypotheses with one hit more; of those that do not differ for the hits to come, the better one."""
+    """The best hypotheses with one hit more; of those that do not differ for the hits to come, the better one.
+
+    An option is an answer, its line and its worth in nats.
+    """
     found: dict[_Place, tuple[float, _Trail]] = {}
     for (furthest, own), (score, trail) in beam.items():
-        for answer, nats in hopeful:
+        for answer, line, nats in options:
             place, total = (furthest, own), score + nats
-            if answer < CANDIDATES:
-                line = lines[answer]
+            if line is not None:
                 total -= BACKWARDS_NATS * (line < furthest) + REPEATED_NATS * (line == own[number])
                 place = (max(line, furthest), (*own[:number], line, *own[number + 1 :]))
-            place = _forgetful(place, lines[0])
+            place = _forgetful(place, first_line_beats)
             if place not in found or total > found[place][0]:
                 found[place] = (total, (answer, trail))
     best = sorted(found.items(), key=lambda hypothesis: -hypothesis[1][0])

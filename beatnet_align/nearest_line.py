@@ -1,26 +1,21 @@
 """Classical alignment: every hit to its nearest grid line, by rules an engineer can foresee."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
-from beatnet_align.claims import Claim, one_piece
+from beatnet_align.claims import Claim, Decision, Held, held_decisions, one_piece
+from beatnet_align.clusters import clusters
 from beatnet_align.edit_plan import Flag
 from beatnet_align.grid import Grid
 from beatnet_align.hits import Hit
 from beatnet_align.tempo_map import TempoMap
-from beatnet_align.units import FloatArray, samples_to_seconds, seconds_to_samples
+from beatnet_align.units import FloatArray, samples_to_seconds
 
 FAR_SHARE = 0.35
 """Further than this share of a grid step from its line, a hit is doubtful."""
-
-FLAM_SECONDS, FLAM_SHARE = 0.035, 0.35
-"""Hits closer than this in time, and than this share of a grid step, were meant for one line."""
-
-ORNAMENT_SECONDS, ORNAMENT_SHARE = 0.090, 0.6
-ORNAMENT_VELOCITY = 0.7
-"""A softer stroke of the same piece this close to a main stroke ornaments it, and keeps its spacing."""
 
 LEAST_APART_SHARE = 0.6
 LEANING_SHARE = 0.3
@@ -30,7 +25,9 @@ CLEAR_LEAD_DB = 10.0
 """Of two strokes on one line the nearer leads, unless the other is this much more salient."""
 
 
-def nearest_line_claims(hits: Sequence[Hit], sample_rate: int, tempo_map: TempoMap, grid: Grid) -> list[Claim]:
+def nearest_line_claims(
+    hits: Sequence[Hit], sample_rate: int, tempo_map: TempoMap, grid: Grid, held: Sequence[Held] = ()
+) -> list[Claim]:
     """Send each hit to its nearest line.
 
     Hits within a flam of each other go together, led by the most salient. An ornament goes with its main stroke.
@@ -42,72 +39,120 @@ def nearest_line_claims(hits: Sequence[Hit], sample_rate: int, tempo_map: TempoM
         sample_rate: Of their onsets, in hertz.
         tempo_map: Gives the beats.
         grid: Gives the lines.
+        held: Hits whose place is given. Those around them take lines before and behind that place, or go along.
     """
     if not hits:
         return []
     beats = tempo_map.to_beats(samples_to_seconds(np.array([hit.onset_samples for hit in hits]), sample_rate))
     steps = grid.step_beats_at(beats)
-    return [
-        replace(claim, flags=(*claim.flags, Flag.FAR_FROM_LINE))
-        if abs(beats[claim.lead] - claim.line_beats) > FAR_SHARE * steps[claim.lead]
-        else claim
-        for claim in _claims(hits, beats, steps * 60.0 / tempo_map.bpm_at(beats), grid, sample_rate)
-    ]
-
-
-def _claims(hits: Sequence[Hit], beats: FloatArray, steps_seconds: FloatArray, grid: Grid, rate: int) -> list[Claim]:
-    """Who goes to which line: nearest lines first, then every second claim is settled."""
+    nearest = grid.nearest_line(beats)
+    together = clusters(hits, steps * 60.0 / tempo_map.bpm_at(beats), sample_rate)
     claims: list[Claim] = []
-    for cluster in _clusters(hits, steps_seconds, rate):
-        lead = max(cluster, key=lambda i: (hits[i].salience, -i))
-        claims.append(Claim(tuple(cluster), lead, float(grid.nearest_line(beats[[lead]])[0])))
-    settled: list[Claim] = []
-    for k, claim in enumerate(claims):
-        rival = settled[-1] if settled and settled[-1].line_beats >= claim.line_beats else None
-        if rival is None:
-            settled.append(claim)
-            continue
+    leading: list[int] = []
+    for before, after in pairwise((None, *held, None)):
+        first = 0 if before is None else before.members[-1] + 1
+        stop = len(hits) if after is None else after.members[0]
+        low_beats = -np.inf if before is None else before.line_beats
+        high_beats = np.inf if after is None else after.line_beats
+        stretch = _Stretch(hits, beats, nearest, steps, grid, low_beats, high_beats)
+        following, free, last = stretch.parted([cluster for cluster in together if first <= cluster[0] < stop])
+        if before is not None:
+            claims.append(_held_claim(hits, before, (*leading, *before.members, *following), nearest))
+        claims += stretch.settled(free)
+        leading = last
+    return claims
+
+
+def _held_claim(hits: Sequence[Hit], held: Held, members: Sequence[int], nearest_beats: FloatArray) -> Claim:
+    """The claim of held hits and of those that go along; other pieces on their own nearest line are put on that."""
+    told = held_decisions(hits, held)
+    for i in members:
+        strangers = not any(one_piece(hits[i], hits[j]) for j in held.members)
+        on_line = strangers and nearest_beats[i] == held.line_beats
+        told.setdefault(i, Decision() if on_line else Decision((Flag.TWO_CLAIMS,), held.lead))
+    decisions = tuple(told[i] for i in members)
+    return Claim(tuple(members), held.lead, held.line_beats, decisions=decisions, stays=held.stays)
+
+
+@dataclass(frozen=True, eq=False)
+class _Stretch:
+    """The hits between two places that are given, or before, behind or without any.
+
+    Attributes:
+        hits: Of the whole take.
+        beats: [hits], where they are struck.
+        nearest_beats: [hits], the lines nearest to that.
+        steps_beats: [hits], the distance of the lines around.
+        grid: Gives the lines.
+        low_beats, high_beats: The places; lines between them are free.
+    """
+
+    hits: Sequence[Hit]
+    beats: FloatArray
+    nearest_beats: FloatArray
+    steps_beats: FloatArray
+    grid: Grid
+    low_beats: float
+    high_beats: float
+
+    def parted(self, together: Sequence[Sequence[int]]) -> tuple[list[int], list[Claim], list[int]]:
+        """Hits that go along with the place before, claims of those that find a line, hits that go along behind.
+
+        Who finds no free line near enough goes along.
+        """
+        claims = [self._claim(cluster) for cluster in together]
+        nearest = [self.nearest_beats[claim.lead] for claim in claims]
+        lost = [
+            abs(claim.line_beats - self.beats[claim.lead]) > (1.0 - LEANING_SHARE) * self.steps_beats[claim.lead]
+            for claim in claims
+        ]
+        first = max((k + 1 for k, line in enumerate(nearest) if lost[k] and line <= self.low_beats), default=0)
+        stop = min((k for k in range(first, len(claims)) if lost[k]), default=len(claims))
+        following, leading = ([i for claim in part for i in claim.members] for part in (claims[:first], claims[stop:]))
+        return following, claims[first:stop], leading
+
+    def _claim(self, cluster: Sequence[int]) -> Claim:
+        """A cluster's claim to the nearest free line, however far; to infinity where there is none."""
+        lead = max(cluster, key=lambda i: (self.hits[i].salience, -i))
+        lines = self._lines_around(float(self.beats[lead]))
+        lines = lines[(lines > self.low_beats) & (lines < self.high_beats)]
+        far = np.abs(lines - self.beats[lead])
+        return Claim(tuple(cluster), lead, float(lines[far.argmin()]) if lines.size else np.inf)
+
+    def _lines_around(self, beats: float) -> FloatArray:
+        return self.grid.lines_beats(beats - 3.0, beats + 3.0)
+
+    def settled(self, claims: Sequence[Claim]) -> list[Claim]:
+        """Claims of which no two want one line; those led from far off it are flagged."""
+        settled: list[Claim] = []
+        for k, claim in enumerate(claims):
+            rival = settled[-1] if settled and settled[-1].line_beats >= claim.line_beats else None
+            if rival is None:
+                settled.append(claim)
+                continue
+            next_line = claims[k + 1].line_beats if k + 1 < len(claims) else self.high_beats
+            last_line = settled[-2].line_beats if len(settled) > 1 else self.low_beats
+            settled[-1:] = self._of_rivals(rival, claim, last_line, next_line)
+        return [
+            replace(claim, flags=(*claim.flags, Flag.FAR_FROM_LINE))
+            if abs(self.beats[claim.lead] - claim.line_beats) > FAR_SHARE * self.steps_beats[claim.lead]
+            else claim
+            for claim in settled
+        ]
+
+    def _of_rivals(self, rival: Claim, claim: Claim, last_line: float, next_line: float) -> tuple[Claim, ...]:
+        """What becomes of two claims to one line, between the lines of the claims around them."""
         line = rival.line_beats
-        around = grid.lines_beats(line - 3.0, line + 3.0)
+        around = self._lines_around(line)
         at = int(np.searchsorted(around, line))
         below, above = float(around[at - 1]), float(around[at + 1])
-        next_is_free = k + 1 == len(claims) or claims[k + 1].line_beats > above
-        last_is_free = len(settled) == 1 or settled[-2].line_beats < below
-        early, late = line - beats[rival.lead], beats[claim.lead] - line
+        early, late = line - self.beats[rival.lead], self.beats[claim.lead] - line
         apart = early + late > LEAST_APART_SHARE * (above - line)
-        if apart and next_is_free and late > LEANING_SHARE * (above - line) and late > early:
-            settled.append(replace(claim, line_beats=above, flags=(Flag.TWO_CLAIMS,)))
-        elif apart and last_is_free and early > LEANING_SHARE * (line - below) and early > late:
-            settled[-1] = replace(rival, line_beats=below, flags=(Flag.TWO_CLAIMS,))
-            settled.append(replace(claim, line_beats=line))
-        else:
-            nearer = min((rival.lead, claim.lead), key=lambda i: abs(beats[i] - line))
-            firmer = max((rival.lead, claim.lead), key=lambda i: hits[i].salience)
-            clear = not apart or abs(hits[rival.lead].salience - hits[claim.lead].salience) > CLEAR_LEAD_DB
-            members = (*rival.members, *claim.members)
-            settled[-1] = Claim(members, firmer if clear else nearer, line, (Flag.TWO_CLAIMS,))
-    return settled
-
-
-def _clusters(hits: Sequence[Hit], steps_seconds: FloatArray, rate: int) -> list[list[int]]:
-    """Indices of hits that go together: flams between pieces, and ornaments with their main stroke."""
-    clusters: list[list[int]] = []
-    for i, hit in enumerate(hits):
-        if clusters:
-            step = float(steps_seconds[i])
-            flam = seconds_to_samples(min(FLAM_SECONDS, FLAM_SHARE * step), rate)
-            near = seconds_to_samples(min(ORNAMENT_SECONDS, ORNAMENT_SHARE * step), rate)
-            distance = hit.onset_samples - hits[clusters[-1][0]].onset_samples
-            strokes = [j for j in clusters[-1] if one_piece(hits[j], hit)]
-            ornament = bool(strokes) and _is_ornament(hits[strokes[-1]], hit) and distance <= near
-            if (distance <= flam and not strokes) or ornament:
-                clusters[-1].append(i)
-                continue
-        clusters.append([i])
-    return clusters
-
-
-def _is_ornament(one: Hit, other: Hit) -> bool:
-    """Whether two strokes of one piece differ enough in force to be a main stroke and its ornament."""
-    softer, firmer = sorted((one.velocity, other.velocity))
-    return one_piece(one, other) and softer <= ORNAMENT_VELOCITY * firmer
+        if apart and above < next_line and late > LEANING_SHARE * (above - line) and late > early:
+            return rival, replace(claim, line_beats=above, flags=(Flag.TWO_CLAIMS,))
+        if apart and last_line < below and early > LEANING_SHARE * (line - below) and early > late:
+            return replace(rival, line_beats=below, flags=(Flag.TWO_CLAIMS,)), replace(claim, line_beats=line)
+        nearer = min((rival.lead, claim.lead), key=lambda i: abs(self.beats[i] - line))
+        firmer = max((rival.lead, claim.lead), key=lambda i: self.hits[i].salience)
+        clear = not apart or abs(self.hits[rival.lead].salience - self.hits[claim.lead].salience) > CLEAR_LEAD_DB
+        return (Claim((*rival.members, *claim.members), firmer if clear else nearer, line, (Flag.TWO_CLAIMS,)),)

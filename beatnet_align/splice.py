@@ -1,8 +1,8 @@
 """Render a plan by cutting: move, crossfade, fill; attacks bit-exact, all channels of a group together.
 
 The output is a row of spans. A plain span copies the source at one shift. Between two shifts stands a join, which ends
-before the attack behind the cut: a crossfade where the tail in front is cut short or needs only a little more, or the
-tail in front stretched, with a crossfade at either end, where a longer gap opens.
+before the attack behind the cut: a crossfade where the tail in front is cut short, or, where a gap opens, the tail in
+front run on into, stretched, or continued by a model of it, with a crossfade into what comes just before the attack.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from beatnet_align.autoregression import CONTEXT_SECONDS, continued
 from beatnet_align.cut_list import Cut, channel_groups, cut_list
 from beatnet_align.edit_plan import EditPlan, Fill, SpliceSettings
 from beatnet_align.fill import stretched_tail
@@ -25,8 +26,9 @@ HOLD_SECONDS = 0.035
 LEAST_HOLD_SECONDS = 0.005
 """Nor is this much of it heard again, and no tail shorter than twice this is stretched without need."""
 
-LONGEST_EXTENSION_SECONDS = 0.015
-"""Gaps up to this run on into the tail, longer ones stretch it (REAPER's SWS extensions: 15 ms)."""
+LONGEST_EXTENSION_SECONDS = 0.030
+"""Gaps up to this run on into the tail; longer ones continue it by a model. The model is nearer to the truth from 2 ms
+on, by a tenth (`python -m models.join_figures`), but running on doubles the fewest attacks."""
 
 MOST_STRETCH = 1.5
 """A stretched tail is at most this much longer (REAPER's SWS extensions), where the tail is long enough."""
@@ -100,7 +102,27 @@ class Stretched:
         return self.start - self.shift_out, self.stop - self.shift_in
 
 
-Span = Plain | Fade | Stretched
+@dataclass(frozen=True)
+class Continued:
+    """More of the tail in front of a gap, from a model of its last ``context`` samples; fades into the later shift."""
+
+    start: int
+    stop: int
+    shift_out: int
+    shift_in: int
+    fade: int
+    context: int
+
+    @property
+    def source(self) -> tuple[int, int]:
+        """First source sample needed, and the one behind the last."""
+        return (
+            min(self.start - self.context - self.shift_out, self.stop - self.fade - self.shift_in),
+            max(self.start - self.shift_out, self.stop - self.shift_in),
+        )
+
+
+Span = Plain | Fade | Stretched | Continued
 
 
 class Splicer:
@@ -174,6 +196,7 @@ class _Layout:
         self.guard = to_samples(GUARD_SECONDS)
         self.hold = to_samples(HOLD_SECONDS)
         self.least_hold = to_samples(LEAST_HOLD_SECONDS)
+        self.longest_context = to_samples(CONTEXT_SECONDS)
         self.longest_extension = to_samples(LONGEST_EXTENSION_SECONDS)
         self.longest_tail = to_samples(LONGEST_TAIL_SECONDS)
 
@@ -205,8 +228,11 @@ class _Layout:
         extension = Fade(max(start, tail_stop - self.fade), tail_stop, *shifts)
         heard_again = extension.start - after.shift_samples
         repeats_attack = heard_again < before.last_onset_samples + self.least_hold
-        wants_stretch = self.fill is Fill.STRETCH or (self.fill is Fill.AUTO and gap > self.longest_extension)
-        if not repeats_attack and (not wants_stretch or tail < 2 * self.least_hold):
+        long = gap > self.longest_extension and self.fill is Fill.AUTO
+        if (long or self.fill is Fill.AUTOREGRESSIVE) and tail >= 2 * self.least_hold:
+            alone = stop - (before.last_onset_samples + after.shift_samples + self.least_hold)
+            return Continued(tail_stop, stop, *shifts, min(self.fade, gap, alone), min(tail, self.longest_context))
+        if not repeats_attack and (self.fill is not Fill.STRETCH or tail < 2 * self.least_hold):
             return extension
         length = min(tail, max(round(gap / (MOST_STRETCH - 1.0)), 4 * self.fade))
         length = min(length, self.longest_tail) if gap < (MOST_STRETCH - 1.0) * self.longest_tail else length
@@ -254,6 +280,12 @@ def _render_span(span: Span, audio: Audio, offset: int, sample_rate: int) -> Aud
     if isinstance(span, Fade):
         outgoing = source(span.start, span.stop, span.shift_out)
         return crossfade(outgoing, source(span.start, span.stop, span.shift_in))
+    if isinstance(span, Continued):
+        tail = source(span.start - span.context, span.start, span.shift_out)
+        out = continued(tail, span.stop - span.start, sample_rate)
+        ends = span.stop - span.fade
+        out[:, -span.fade :] = crossfade(out[:, -span.fade :], source(ends, span.stop, span.shift_in))
+        return out
     tail = source(span.start, span.stop - span.shift_in + span.shift_out, span.shift_out)
     out = stretched_tail(tail, span.stop - span.start, sample_rate)
     fade = span.fade

@@ -72,6 +72,29 @@ class Example:
     target_images: Float32Array
 
 
+@dataclass(frozen=True, eq=False)
+class Played:
+    """A performance on a kit among microphones, before anything is rendered.
+
+    Attributes:
+        kit: What was played.
+        score: What was to be played.
+        performance: How it was.
+        channels: Names and true roles of the microphones.
+        rows: Which of the kit's or the array's microphones they are.
+        strength: How far the target goes towards the grid.
+        placements: Every stroke, in order of performed time.
+    """
+
+    kit: Kit
+    score: Score
+    performance: Performance
+    channels: tuple[Channel, ...]
+    rows: tuple[int, ...]
+    strength: float
+    placements: tuple[Placement, ...]
+
+
 class _Scores(Protocol):
     def pick(self, rng: np.random.Generator, bars: int) -> Score: ...
 
@@ -106,8 +129,12 @@ class ExampleMaker:
         """A kit by its name in the configuration, loaded once a process."""
         return _kit(name, self.data, self.config.sample_rate)
 
-    def make(self, split: Split, index: int) -> Example:
-        """Make an example.
+    def rng(self, split: Split, index: int) -> np.random.Generator:
+        """What draws an example."""
+        return np.random.default_rng([self.config.seed, list(Split).index(split), index])
+
+    def play(self, rng: np.random.Generator, split: Split) -> Played:
+        """Draw a kit, a performance and microphones, and place every stroke; nothing is recorded yet.
 
         Raises:
             InputError: The split has no kits, or what it names is missing or broken.
@@ -115,7 +142,6 @@ class ExampleMaker:
         sources = self.config.sources(split)
         if not sources.kits:
             raise InputError(f"the configuration {self.config.name!r} has no kits for {split}")
-        rng = np.random.default_rng([self.config.seed, list(Split).index(split), index])
         kit = self.kit(sources.kits[int(rng.integers(len(sources.kits)))])
         score, performance = self._performance(rng, sources, kit)
         hearing = self._hearing(rng, kit, performance)
@@ -123,8 +149,19 @@ class ExampleMaker:
         channels = Channels(hearing, plan.rows, self.config.sample_rate, self._tuning(rng))
         strength = float(rng.uniform(*self.config.strength))
         placements = self._placements(rng, performance.strokes, kit, channels, strength)
-        rendered = render(placements, len(plan.rows), self.samples, images=self.config.images)
-        recording = self._recording(rng, plan.channels, rendered, performance.tempo_map)
+        return Played(kit, score, performance, plan.channels, tuple(plan.rows), strength, tuple(placements))
+
+    def make(self, split: Split, index: int) -> Example:
+        """Make an example.
+
+        Raises:
+            InputError: The split has no kits, or what it names is missing or broken.
+        """
+        rng = self.rng(split, index)
+        played = self.play(rng, split)
+        score, performance, kit, placements = played.score, played.performance, played.kit, played.placements
+        rendered = render(placements, len(played.rows), self.samples, images=self.config.images)
+        recording = self._recording(rng, played.channels, rendered, performance.tempo_map)
         take, take_images = self._record(recording, rendered, placements, performed=True)
         if self.config.targets:
             target, target_images = self._record(recording, rendered, placements, performed=False)
@@ -135,7 +172,7 @@ class ExampleMaker:
             "kit": kit.name,
             "licences": sorted({f"{kit.name}: {kit.licence}", score.licence}),
             "attributions": [kit.attribution],
-            "parameters": {**performance.parameters, "strength": strength},
+            "parameters": {**performance.parameters, "strength": played.strength},
             "recording": recording.description,
             "hits": hits_truth(performance, placements, rendered, recording, self.config.sample_rate),
         }

@@ -6,12 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from beatnet_align.crowding import uncrowded
 from beatnet_align.cut_list import segments
 from beatnet_align.edit_plan import EditPlan, Move, RepairSettings, SpliceSettings, TakeFacts
 from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid
 from beatnet_align.hits import Piece
-from beatnet_align.quantise import uncrowded
 from beatnet_align.reference_hits import ReferenceHit, reference_hits_from_truth, truth_tempo
 from beatnet_align.take import Take
 from beatnet_align.tempo_map import TempoMap

@@ -50,11 +50,11 @@ class Choice:
 
     Attributes:
         answers: [hits], a candidate, LEAVE or ORNAMENT.
-        probabilities: [hits], of those answers; None of a chooser that gives none.
+        confidences: [hits], of those answers; None of a chooser that gives none.
     """
 
     answers: IntArray
-    probabilities: FloatArray | None = None
+    confidences: FloatArray | None = None
 
 
 Chooser = Callable[[GridTake, GridTokens], Choice]
@@ -66,7 +66,7 @@ class GridFigures:
 
     Attributes:
         wrong: Of the main strokes, those sent to a wrong position.
-        sure: Of them, those decided with a probability above .9.
+        sure: Of them, those decided with a confidence above .9.
         sure_wrong: Of those, the wrong ones.
         swing: Of the bars of swung takes whose swing can be measured from the true lines, those where the median
             over the bar and two to either side, read off the chosen lines, is within ±.03 of what was played.
@@ -108,8 +108,7 @@ def gridnet(path: Path) -> Chooser:
 
     def choose(_take: GridTake, tokens: GridTokens) -> Choice:
         chosen = choose_lines(model(tokens), tokens.lines_beats, tokens.groups.tolist())
-        of_answers = np.take_along_axis(chosen.probabilities, chosen.answers[:, None], axis=1)[:, 0]
-        return Choice(chosen.answers, of_answers)
+        return Choice(chosen.answers, model.confidence(tokens, chosen))
 
     return choose
 
@@ -130,8 +129,8 @@ def measure(
         for name, choose in choosers.items():
             choice = choose(take, tokens)
             wrong[name] += _wrong(take, tokens, choice.answers)
-            if choice.probabilities is not None:
-                sure[name] += (choice.probabilities[take.counted] > SURE_LINE).tolist()
+            if choice.confidences is not None:
+                sure[name] += (choice.confidences[take.counted] > SURE_LINE).tolist()
             swing[name] += _swings_recognised(take, _chosen(tokens.lines_beats, choice.answers))
         progress()
     return {
@@ -150,7 +149,7 @@ def tables(rows: Rows) -> str:
     names = list(next(iter(rows.values())))
     parts = [_table("share of hits sent to a wrong position, and their number", rows, names, lambda one: one.wrong)]
     if trusting := [name for name in names if any(row[name].sure.whole for row in rows.values())]:
-        parts.append(_table("share of decisions with a probability above .9", rows, trusting, lambda one: one.sure))
+        parts.append(_table("share of decisions with a confidence above .9", rows, trusting, lambda one: one.sure))
         parts.append(_table("share of those that are wrong", rows, trusting, lambda one: one.sure_wrong))
     if swung := {name: row for name, row in rows.items() if any(one.swing.whole for one in row.values())}:
         parts.append(_table("share of bars whose swing is recognised", swung, names, lambda one: one.swing))

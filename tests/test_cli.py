@@ -217,6 +217,11 @@ def test_demo_writes_stems_figures_and_a_picture(
         (["align", "TAKE", "-o", "out", "--groove", "text.json"], "text.json"),
         (["align", "TAKE", "-o", "out", "--bpm", "100", "--click", "silent.wav"], "one place"),
         (["align", "TAKE", "-o", "text.wav", *TEMPO], "text.wav"),
+        (["align", "TAKE", "-o", "out", *TEMPO, "--leave-bars", "two"], "--leave-bars wants FIRST-LAST or one bar"),
+        (["align", "TAKE", "-o", "out", *TEMPO, "--leave-bars", "5-2"], "ends before it starts: 5-2"),
+        (["align", "TAKE", "-o", "out", *TEMPO, "--lock", "soon"], "--lock wants SECONDS or SECONDS=BAR:BEAT"),
+        (["align", "TAKE", "-o", "out", *TEMPO, "--lock", "0.62"], "no hit lies within 20 ms of 0.62 s"),
+        (["align", "TAKE", "-o", "out", *TEMPO, "--lock", "0.5=99:1"], "outside the take"),
         (["align", "TAKE"], "-o"),
         (["render", "TAKE", "text.json", "-o", "out"], "text.json"),
         (["compare", "TAKE", "--target", "silent.wav", *TEMPO], "silent.wav"),
@@ -263,6 +268,22 @@ def test_bars_that_the_take_does_not_have_move_nothing_and_that_is_said(
     printed = capsys.readouterr()
     assert re.match(r"0 of \d+ hits moved; ", printed.out)
     assert printed.err == ""
+
+
+@pytest.mark.parametrize("positions", ["neural", "nearest"])
+def test_locked_hits_and_left_bars_are_told(positions: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["align", str(TAKE), "-o", str(tmp_path / "out"), *TEMPO, "--positions", positions, "--report-hits"]
+    arguments += ["--leave-bars", "1", "--leave-bars", "3-9", "--lock", "2.35", "--lock", "3.02=2:1.5"]
+    assert main(arguments) == 0
+    moves = json.loads((tmp_path / "out" / "edits.json").read_text())["moves"]
+    reported = [line.split() for line in capsys.readouterr().out.split("\n\n")[0].splitlines()[1:]]
+    in_second = {cells[0] for cells in reported if cells[3].startswith("2.")}
+    assert {cells[0] for cells in reported if "outside_bars" not in cells} == {*in_second, "2.3485"}
+    (stays, goes) = (next(move for move in moves if abs(move["onset_seconds"] - at) < 0.003) for at in (2.35, 3.02))
+    assert (stays["destination_seconds"], stays["line_beats"]) == (stays["onset_seconds"], None)
+    assert (goes["destination_seconds"], goes["line_beats"]) == (pytest.approx(0.5 + 4.5 * 60 / 112, abs=2e-5), 4.5)
+    assert "locked" in stays["flags"] and "locked" in goes["flags"]
+    assert sum("locked" in cells for cells in reported) == sum("locked" in move["flags"] for move in moves)
 
 
 def test_stems_may_be_named_where_channels_are_meant(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from beatnet_align.edit_plan import EditPlan, RepairSettings
 from beatnet_align.effect import BeatDetective, align, render_edits
 from beatnet_align.engines import DEFAULT_ENGINE, Engine, Positions, Render
 from beatnet_align.errors import InputError
+from beatnet_align.locks import Lock
 from beatnet_align.metrics import evaluate, reference_hits_from_truth
 from beatnet_align.plan_json import load_plan, plan_from_json, plan_to_json
 from beatnet_align.rendering import render_whole
@@ -170,6 +171,30 @@ def test_bars_outside_the_range_stay_bit_for_bit(demo_take: Take, demo_tempo: Te
     assert (out[:, second_bar:] != source[:, second_bar:]).any()
 
 
+@pytest.mark.parametrize("positions", Positions)
+def test_bars_that_are_left_stay_bit_for_bit(demo_take: Take, demo_tempo: TempoRequest, positions: Positions) -> None:
+    plan = replace(CLASSICAL, positions=positions, leave_bars=((2, 3),)).plan(demo_take, demo_tempo)
+    out, source = render_whole(demo_take, plan), demo_take.read(0, demo_take.samples)
+    first, last = (round(plan.tempo_map.to_seconds(beats) * demo_take.sample_rate) for beats in (4.0, 12.0))
+    margin = round(0.1 * demo_take.sample_rate)
+    inside = slice(first + margin, last - margin)
+    np.testing.assert_array_equal(out[:, inside], source[:, inside])
+    assert (out[:, :first] != source[:, :first]).any() and (out[:, last:] != source[:, last:]).any()
+
+
+@pytest.mark.parametrize("positions", Positions)
+def test_a_locked_hit_stays_bit_for_bit(demo_take: Take, demo_tempo: TempoRequest, positions: Positions) -> None:
+    free = replace(CLASSICAL, positions=positions).plan(demo_take, demo_tempo)
+    far = max((move for move in free.moves if move.leads), key=lambda move: abs(move.shift_samples))
+    lock = Lock(far.onset_samples / demo_take.sample_rate)
+    plan = replace(CLASSICAL, positions=positions, locks=(lock,)).plan(demo_take, demo_tempo)
+    attack = slice(far.onset_samples, far.onset_samples + 441)
+    source = demo_take.read(attack.start, attack.stop)
+    np.testing.assert_array_equal(render_whole(demo_take, plan)[:, attack], source)
+    assert (render_whole(demo_take, free)[:, attack] != source).any()
+    assert plan_from_json(plan_to_json(plan)) == plan
+
+
 @pytest.mark.parametrize(("channels", "samples"), [(1, 1), (2, 4410), (12, 44_100)])
 def test_silence_in_memory_comes_back_with_an_empty_plan(engine: Engine, channels: int, samples: int) -> None:
     audio = np.zeros((channels, samples), np.float32)
@@ -198,6 +223,7 @@ def test_silence_on_disk_is_an_error(tmp_path: Path, engine: Engine) -> None:
         {"exclude_within_seconds": -0.1},
         {"max_move_seconds": 0.0},
         {"bars": (4, 2)},
+        {"leave_bars": ((1, 2), (4, 2))},
         {"sensitivity": 2.0},
         {"merge_window_seconds": 0.02},
         {"pad_seconds": 0.2},

@@ -131,7 +131,7 @@ def test_the_command_prints_tables(tmp_path: Path, capsys: pytest.CaptureFixture
     assert main([*arguments, "--network", str(network(tmp_path / "near.onnx"))]) == 0
     printed = capsys.readouterr().out
     assert f"|  | {NEAREST} | {VITERBI} | near |" in printed and "| swung8, errors |" in printed
-    assert "probability above .9" in printed and "whose swing is recognised" in printed
+    assert "confidence above .9" in printed and "whose swing is recognised" in printed
 
 
 @pytest.mark.parametrize(

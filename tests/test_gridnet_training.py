@@ -11,6 +11,8 @@ from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid
 from beatnet_align.grid_tokens import ANSWERS, CANDIDATES, LEAVE, ORNAMENT, PATTERN_FEATURES, UNKNOWN_GROUP, grid_tokens
 from beatnet_align.gridnet import GridNetModel
+from beatnet_align.line_confidence import BAR_HITS
+from beatnet_align.line_decoding import choose_lines
 from datagen.played.mixed_scores import mixed_score
 from datagen.played.patterns import Patterns
 from datagen.played.performance import EXACT, perform
@@ -157,7 +159,7 @@ def test_a_tiny_training_learns(run: Path) -> None:
 def test_the_exported_network_answers_as_torch_does(run: Path, tmp_path: Path) -> None:
     net = load_network(run, GridNet)
     path = tmp_path / "gridnet.onnx"
-    export_gridnet.export_gridnet(net, 1.5, path)
+    path.write_bytes(export_gridnet.exported(net, 1.5))
     assert b"/work" not in path.read_bytes() and str(Path(__file__).parents[1]).encode() not in path.read_bytes()
     model = GridNetModel(path.read_bytes(), 1)
     example = examples(1, seed=4)[0]
@@ -180,6 +182,27 @@ def test_the_temperature_undoes_a_scale(run: Path) -> None:
                 parameter.mul_(0.5)
     # The second answer hears a pattern made from the first one's, which the scale changes a little.
     assert export_gridnet.fit_temperature(net, batches) == pytest.approx(0.5 * plain, abs=0.15)
+
+
+def test_confidence_expects_as_many_errors_as_there_are(run: Path) -> None:
+    net, drawn = load_network(run, GridNet), examples(30, seed=2)
+    plain = GridNetModel(export_gridnet.exported(net, 1.0), 1)
+    fitted = export_gridnet.fit_confidence(plain, drawn)
+    model = GridNetModel(export_gridnet.exported(net, 1.0, fitted), 1)
+    assert model.confidence == fitted
+    expected, found, nats = 0.0, 0, {"plain": 0.0, "fitted": 0.0}
+    for example in drawn:
+        tokens = example.tokens
+        chosen = choose_lines(model(tokens), tokens.lines_beats, tokens.groups.tolist())
+        told = (example.answers < CANDIDATES) & (chosen.answers < CANDIDATES)
+        wrong = (chosen.answers != example.answers)[told]
+        for name, confidence in (("plain", plain.confidence), ("fitted", fitted)):
+            right = np.clip(confidence(tokens, chosen)[told] ** (1.0 / BAR_HITS), 1e-6, 1.0 - 1e-6)
+            nats[name] -= float(np.log(np.where(wrong, 1.0 - right, right)).sum())
+        expected += float((1.0 - right).sum())
+        found += int(wrong.sum())
+    assert expected == pytest.approx(found, rel=0.02)  # the law of a logistic regression with a bias
+    assert nats["fitted"] < nats["plain"]
 
 
 def test_export_says_what_is_wrong(

@@ -37,17 +37,17 @@ def chosen(nearest: list[int], strokes: list[str], *hits: dict[int, float]) -> t
 def test_the_most_probable_lines_are_chosen_where_nothing_speaks_against_them() -> None:
     lines, found = chosen([4, 5, 8], ["snare"] * 3, {4: 0.9, 5: 0.1}, {4: 0.3, 5: 0.7}, {3: 1.0})
     assert lines == [1.0, 1.5, 1.75]
-    assert [found.probability(i) for i in range(3)] == pytest.approx([0.9, 0.7, 1.0], abs=1e-6)
+    assert [found.confidence(i) for i in range(3)] == pytest.approx([0.9, 0.7, 1.0], abs=1e-6)
     assert found.runner_up_beats(0) == 1.25
     assert found.runner_up_beats(1) == 1.25
-    assert found.probability_of(1, 1.25) == pytest.approx(0.3, abs=1e-6)
-    assert found.probability_of(1, 99.0) == 0.0
+    assert found.confidence_of(1, 1.25) == pytest.approx(0.3, abs=1e-6)
+    assert found.confidence_of(1, 99.0) == 0.0
 
 
 def test_a_hit_that_leans_a_little_backwards_is_kept_in_order() -> None:
     lines, found = chosen([5, 4], ["kick", "hat"], {4: 1.0}, {4: 0.6, 5: 0.4})
     assert lines == [1.25, 1.25]
-    assert found.probability(1) == pytest.approx(0.4, abs=1e-6)
+    assert found.confidence(1) == pytest.approx(0.4, abs=1e-6)
     assert found.runner_up_beats(1) == 1.0
 
 
@@ -73,6 +73,30 @@ def test_a_second_stroke_of_a_piece_takes_the_line_beside() -> None:
     assert chosen([4, 4], ["kick", "kick"], {4: 1.0}, {4: 1.1 * odds, 5: 1.0})[0] == [1.0, 1.0]
     assert chosen([4, 4], ["kick", "hat"], {4: 1.0}, {4: 0.6, 5: 0.4})[0] == [1.0, 1.0]
     assert chosen([4, 4], ["kick", "kick"], {4: 1.0}, {4: 0.6, ORNAMENT: 0.4 * np.exp(NO_LINE_NATS)})[0] == [1.0, None]
+
+
+def given_at(line: float, nearest: list[int], strokes: list[str], *hits: dict[int, float]) -> list[float | None]:
+    """Lines where the place of the middle hit is given."""
+    found = choose_lines(told(*hits), lines_around(nearest), strokes, {len(hits) // 2: line})
+    return [found.line_beats(i) for i in range(len(hits))]
+
+
+def test_a_given_place_is_kept_and_no_hit_goes_to_its_wrong_side_however_sure() -> None:
+    sure = {4: 1.0}
+    assert given_at(1.0, [4, 5, 6], ["kick", "snare", "hat"], sure, sure, sure) == [1.0, 1.0, 1.5]
+    assert given_at(1.8, [4, 5, 6], ["kick", "snare", "hat"], sure, sure, {4: 1.0, 6: 0.01}) == [1.0, 1.8, 2.0]
+    assert given_at(0.8, [4, 5, 6], ["kick", "snare", "hat"], {4: 1.0, 3: 0.01}, sure, sure) == [0.75, 0.8, 1.5]
+
+
+def test_a_line_that_is_given_to_a_hit_has_no_other_stroke_of_its_piece() -> None:
+    leaning = {4: 1.0, 3: 0.001}
+    assert given_at(1.0, [4, 5, 6], ["snare", "snare", "hat"], leaning, {4: 1.0}, {4: 1.0}) == [0.75, 1.0, 1.5]
+    assert given_at(1.0, [4, 5, 6], ["kick", "snare", "hat"], leaning, {4: 1.0}, {4: 1.0}) == [1.0, 1.0, 1.5]
+
+
+def test_a_hit_that_given_places_leave_no_line_has_none() -> None:
+    found = choose_lines(told({4: 1.0}, {4: 1.0}), lines_around([4, 9]), ["kick", "hat"], {0: 9.0})
+    assert (found.line_beats(1), found.best_line_beats(1)) == (None, None)
 
 
 def test_no_hits_have_no_lines() -> None:
