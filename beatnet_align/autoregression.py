@@ -127,7 +127,7 @@ def _least_error(before: FloatArray, after: FloatArray, samples: int, model: Flo
 
 
 def _order(samples: int, sample_rate: int) -> int:
-    return max(1, min(seconds_to_samples(ORDER_SECONDS, sample_rate), samples // 3))
+    return min(seconds_to_samples(ORDER_SECONDS, sample_rate), samples // 3)
 
 
 def _without_attacks(errors: FloatArray) -> FloatArray:
