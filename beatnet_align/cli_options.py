@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from beatnet_align.roles import Role
     from beatnet_align.tempo_source import TempoRequest
 
+LEFT_FLAM_MS = 2.0
+"""That of :class:`beatnet_align.effect.BeatDetective`, which --help need not import."""
+
 
 def add_take(command: argparse.ArgumentParser) -> None:
     """TAKE."""
@@ -184,9 +187,7 @@ def add_repair(command: argparse.ArgumentParser) -> None:
         "microphone and move it by itself; auto: separate where a cut would leave a flam, splice bit for bit elsewhere "
         "(default: auto with the neural engine, splice with onset-quantise)",
     )
-    group.add_argument(
-        "--flam", metavar="MS", type=float, default=2.0, help="auto leaves flams up to this long (%(default)g)"
-    )
+    group.add_argument("--flam", metavar="MS", type=float, help=f"auto leaves flams up to this long ({LEFT_FLAM_MS:g})")
     group.add_argument(
         "--repair-bars", metavar="FIRST-LAST", help="auto repairs flams in these bars, or this bar, only"
     )
@@ -228,11 +229,20 @@ def read_detective(arguments: argparse.Namespace) -> "BeatDetective":
         pad_seconds=ms_to_seconds(arguments.pad),
         crossfade_seconds=ms_to_seconds(arguments.crossfade),
         fill=Fill(arguments.fill),
-        render=None if arguments.render is None else Render(arguments.render),
-        flam_seconds=ms_to_seconds(arguments.flam),
+        render=_render(arguments),
+        flam_seconds=ms_to_seconds(LEFT_FLAM_MS if arguments.flam is None else arguments.flam),
         repair_bars=None if arguments.repair_bars is None else parse_bars(arguments.repair_bars, "--repair-bars"),
         groups=tuple(tuple(name.strip() for name in group.split(",")) for group in arguments.group),
     )
+
+
+def _render(arguments: argparse.Namespace) -> Render | None:
+    """How to render; InputError where options would choose among repairs that nobody makes."""
+    chosen = None if arguments.render is None else Render(arguments.render)
+    idle = [name for name, given in (("--flam", arguments.flam), ("--repair-bars", arguments.repair_bars)) if given]
+    if idle and (chosen or Engine(arguments.engine).render) is not Render.AUTO:
+        raise InputError(f"{' and '.join(idle)} would do nothing here: repairs are chosen by --render auto alone")
+    return chosen
 
 
 def _groove(arguments: argparse.Namespace) -> "GrooveTemplate | None":

@@ -217,6 +217,8 @@ def test_demo_writes_stems_figures_and_a_picture(
         (["align", "TAKE", "-o", "out", "--groove", "text.json"], "text.json"),
         (["align", "TAKE", "-o", "out", "--bpm", "100", "--click", "silent.wav"], "one place"),
         (["align", "TAKE", "-o", "text.wav", *TEMPO], "text.wav"),
+        (["align", "TAKE", "-o", "out", *TEMPO, "--render", "splice", "--flam", "9"], "--flam would do nothing"),
+        (["align", "TAKE", "-o", "out", *TEMPO, *CLASSICAL, "--repair-bars", "2"], "--repair-bars would do nothing"),
         (["align", "TAKE", "-o", "out", *TEMPO, "--leave-bars", "two"], "--leave-bars wants FIRST-LAST or one bar"),
         (["align", "TAKE", "-o", "out", *TEMPO, "--leave-bars", "5-2"], "ends before it starts: 5-2"),
         (["align", "TAKE", "-o", "out", *TEMPO, "--lock", "soon"], "--lock wants SECONDS or SECONDS=BAR:BEAT"),
