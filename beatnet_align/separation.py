@@ -12,12 +12,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from beatnet_align.bin_shares import HitToLift
-from beatnet_align.edit_plan import EditPlan
+from beatnet_align.edit_plan import EditPlan, Move
 from beatnet_align.lifting import HeardBlock, Lifter, Sound, add_sound
 from beatnet_align.piece_spectra import Strike
 from beatnet_align.splice import Splicer
 from beatnet_align.take import Audio, Take
 from beatnet_align.units import seconds_to_samples
+
+FAVOUR = 1.4
+"""A hit counts by this factor more in the close microphone that it triggers: the model cannot tell a kick from the hat
+that is always struck with it, and there the kick is likelier. 2 is as good on the bench's sessions."""
 
 KEPT_BLOCKS = 4
 AHEAD_BLOCKS = 1
@@ -49,7 +53,7 @@ class Separator:
 
     def __init__(self, take: Take, plan: EditPlan, shifts_samples: Sequence[int], wanted: Sequence[bool]) -> None:
         hits = [
-            HitToLift(Strike.of(move), shift, lifted)
+            HitToLift(Strike.of(move), shift, lifted, _favours(take, move))
             for move, shift, lifted in zip(plan.moves, shifts_samples, wanted, strict=True)
         ]
         self._lifter = Lifter(take, hits)
@@ -102,6 +106,11 @@ class Separator:
                 if filler is not None:
                     sums.fill(filler)
         return sums.lifted()
+
+
+def _favours(take: Take, move: Move) -> tuple[float, ...]:
+    """How much a hit counts in each channel."""
+    return tuple(FAVOUR if channel.role.is_close and channel.name == move.channel else 1.0 for channel in take.channels)
 
 
 class _Rest:

@@ -284,6 +284,25 @@ def test_every_piece_sounds_on_its_line_in_its_own_microphone(rate: int, late_se
         assert lags[int(np.argmax(likeness))] == 0
 
 
+def test_what_is_always_struck_together_stays_with_its_own_microphone(monkeypatch: pytest.MonkeyPatch) -> None:
+    late, samples = round(0.008 * RATE), 6 * RATE
+    goes = []
+    for line in range(10):
+        at = RATE // 4 + line * RATE // 2
+        goes += [(at, 0, line, Piece.KICK), (at + late, -late, line, Piece.SNARE)]
+    heard: Audio = played([(onset, piece) for onset, _, _, piece in goes], samples, RATE).astype(np.float32)
+    take = take_from_array(heard, RATE, MICROPHONES)
+    target = played([(onset + shift, piece) for onset, shift, _, piece in goes], samples, RATE)
+    plan = plan_of(take, goes, SEPARATE)
+    own = {Piece.KICK: "kick", Piece.SNARE: "snare"}
+    plan = replace(plan, moves=tuple(replace(move, channel=own[move.piece]) for move in plan.moves))
+    favoured = error_db(render_whole(take, plan), target)
+    monkeypatch.setattr(separation, "FAVOUR", 1.0)
+    alike = error_db(render_whole(take, plan), target)
+    assert (favoured[:2] < alike[:2] - 1.0).all()
+    np.testing.assert_allclose(favoured[2], alike[2], atol=0.1)
+
+
 def test_little_is_left_where_the_hit_was() -> None:
     take, plan, target = flammed(44_100, 0.030)
     cut, lifted = spliced(take, plan), render_whole(take, plan)
