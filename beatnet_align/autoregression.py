@@ -5,18 +5,18 @@ so that phase between them stays.
 """
 
 import numpy as np
-from scipy.fft import irfft, rfft
-from scipy.linalg import solveh_banded
+from scipy.fft import irfft, next_fast_len, rfft
+from scipy.linalg import solve_toeplitz, solveh_banded
 from scipy.signal import lfilter, lfiltic
 
 from beatnet_align.take import Audio
 from beatnet_align.units import FloatArray, seconds_to_samples
 
-CONTEXT_SECONDS = 0.080
+CONTEXT_SECONDS = 0.040
 """A model learns from so much of what sounds before a gap."""
 
-ORDER_SECONDS = 0.006
-"""Length of the model: 265 coefficients at 44.1 kHz, a few times as many as a drum has tones (Janssen 1986)."""
+ORDER_SECONDS = 0.005
+"""Length of the model: 221 coefficients at 44.1 kHz, a few times as many as a drum has tones (Janssen 1986)."""
 
 TINY = 1e-30
 """Energy of silence."""
@@ -26,13 +26,15 @@ PHASE_SEED = 0
 
 JANSSEN_ROUNDS = 3
 LOADING = 1e-9
-"""Keeps the equations of a gap solvable where pure tones ring, 90 dB below the prediction error."""
+"""Keeps equations solvable where pure tones ring: 90 dB below what is heard."""
 
 
 def prediction_errors_filter(signals: FloatArray, order: int) -> FloatArray:
-    """Filters that leave of each signal what its own past does not predict, by Burg's method: never unstable.
+    """Filters that leave of each signal what its own past does not predict, by the autocorrelation method.
 
-    Source: Burg 1975, as in Marple, "Digital Spectral Analysis", 8.5.
+    Its models never grow, and die away a little faster than what they heard; Burg's, which ring on longer, were no
+    nearer to the truth on held-out joins, for three times the work. Source: Makhoul 1975, "Linear prediction: a
+    tutorial review".
 
     Args:
         signals: [channels, samples].
@@ -41,15 +43,14 @@ def prediction_errors_filter(signals: FloatArray, order: int) -> FloatArray:
     Returns:
         [channels, order + 1], the first of each 1.
     """
-    forward, backward = signals[:, 1:], signals[:, :-1]
+    size = next_fast_len(2 * signals.shape[1], real=True)
+    likeness = irfft(np.abs(rfft(signals, size)) ** 2, size)[:, : order + 1]
     model = np.zeros((len(signals), order + 1))
     model[:, 0] = 1.0
-    for last in range(1, order + 1):
-        power = np.einsum("cn,cn->c", forward, forward) + np.einsum("cn,cn->c", backward, backward)
-        reflection = -2.0 * np.einsum("cn,cn->c", backward, forward) / np.maximum(power, TINY)
-        k = reflection[:, None]
-        model[:, : last + 1] = model[:, : last + 1] + k * model[:, last::-1]
-        forward, backward = (forward + k * backward)[:, 1:], (backward + k * forward)[:, :-1]
+    if order:
+        for row, lags in zip(model, likeness, strict=True):
+            lags[0] += LOADING * lags[0] + TINY
+            row[1:] = -solve_toeplitz(lags[:-1], lags[1:])
     return model
 
 
