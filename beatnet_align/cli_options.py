@@ -239,7 +239,11 @@ def read_detective(arguments: argparse.Namespace) -> "BeatDetective":
 def _render(arguments: argparse.Namespace) -> Render | None:
     """How to render; InputError where options would choose among repairs that nobody makes."""
     chosen = None if arguments.render is None else Render(arguments.render)
-    idle = [name for name, given in (("--flam", arguments.flam), ("--repair-bars", arguments.repair_bars)) if given]
+    idle = [
+        name
+        for name, given in (("--flam", arguments.flam), ("--repair-bars", arguments.repair_bars))
+        if given is not None
+    ]
     if idle and (chosen or Engine(arguments.engine).render) is not Render.AUTO:
         raise InputError(f"{' and '.join(idle)} would do nothing here: repairs are chosen by --render auto alone")
     return chosen

@@ -24,6 +24,10 @@ ON_LINE_BEATS = 0.01
 """A position this close to one that the grid has means that one: 2.33 is the second triplet."""
 
 
+MOST_BARS = 100_000
+"""No take has more, and no number of this size overflows."""
+
+
 @dataclass(frozen=True)
 class Lock:
     """What a user knows of one hit, and of all that were struck together with it.
@@ -43,6 +47,8 @@ class Lock:
     def __post_init__(self) -> None:
         if not (isfinite(self.seconds) and self.seconds >= 0.0):
             raise InputError(f"a hit to lock needs a time of at least 0 seconds, found {self.seconds:g}")
+        if self.position is not None and abs(self.position[0]) > MOST_BARS:
+            raise InputError(f"no take has a bar {self.position[0]}, found it for the hit at {self.seconds:g} s")
         if self.position is not None and not (isfinite(self.position[1]) and self.position[1] >= 1.0):
             raise InputError(f"beats are counted from 1, found {self.position[1]:g} for the hit at {self.seconds:g} s")
 
@@ -67,9 +73,9 @@ class Lock:
     def __str__(self) -> str:
         """As :meth:`parse` reads it."""
         return (
-            f"{self.seconds:g}"
+            f"{self.seconds:.10g}"
             if self.position is None
-            else f"{self.seconds:g}={self.position[0]}:{self.position[1]:g}"
+            else f"{self.seconds:.10g}={self.position[0]}:{self.position[1]:.10g}"
         )
 
 

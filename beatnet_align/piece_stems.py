@@ -34,7 +34,7 @@ CHUNK_SECONDS = 1.0
 WAV_BYTES = 4_000_000_000
 """Longer files than this are RF64, still called .wav: sizes in a plain WAV end at 4 GiB."""
 
-FAVOUR = 4.0
+STEM_FAVOUR = 4.0
 """A close microphone's own pieces count by this factor more there. Hi-hats are struck with nearly every kick, so that
 the model cannot tell who sounds, and bleed that stays is less of a loss than a kick that goes."""
 
@@ -157,7 +157,7 @@ def lift_layers(take: Take, moves: Sequence[Move]) -> Iterator[Float32Audio]:
 def _favours(take: Take, layers: Sequence[Layer]) -> list[tuple[float, ...]]:
     """How much each layer counts in each channel: more where it stands at the microphone."""
     own = [own_layers(channel, layers) if channel.role.is_close else [] for channel in take.channels]
-    return [tuple(FAVOUR if number in mine else 1.0 for mine in own) for number in range(len(layers))]
+    return [tuple(STEM_FAVOUR if number in mine else 1.0 for mine in own) for number in range(len(layers))]
 
 
 def _lift_block(lifter: Lifter, block: int, rows: Mapping[str, int], into: Float32Audio, start: int) -> None:

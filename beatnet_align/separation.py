@@ -19,7 +19,7 @@ from beatnet_align.splice import Splicer
 from beatnet_align.take import Audio, Take
 from beatnet_align.units import seconds_to_samples
 
-FAVOUR = 1.4
+MOVING_FAVOUR = 1.4
 """A hit counts by this factor more in the close microphone that it triggers: the model cannot tell a kick from the hat
 that is always struck with it, and there the kick is likelier. 2 is as good on the bench's sessions."""
 
@@ -87,7 +87,8 @@ class Separator:
             if one not in self._coming:
                 self._coming[one] = self._threads.submit(self._lift, one)
         lifted = self._coming[block].result()
-        for one in [one for one in self._coming if one < block][: -KEPT_BLOCKS + 1]:
+        passed = [one for one in self._coming if one < block]
+        for one in passed[: max(0, len(passed) - KEPT_BLOCKS + 1)]:
             del self._coming[one]
         return lifted
 
@@ -110,7 +111,9 @@ class Separator:
 
 def _favours(take: Take, move: Move) -> tuple[float, ...]:
     """How much a hit counts in each channel."""
-    return tuple(FAVOUR if channel.role.is_close and channel.name == move.channel else 1.0 for channel in take.channels)
+    return tuple(
+        MOVING_FAVOUR if channel.role.is_close and channel.name == move.channel else 1.0 for channel in take.channels
+    )
 
 
 class _Rest:

@@ -66,7 +66,7 @@ class KitHearing:
 
 @dataclass(frozen=True, eq=False)
 class ArrayHearing:
-    """Simulated microphones around dry strikes, each piece's hardest one peaking at full scale."""
+    """Simulated microphones around dry strikes, each piece's hardest one peaking at full scale before it is tuned."""
 
     kit: Kit
     renderer: ArrayRenderer

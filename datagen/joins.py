@@ -17,6 +17,7 @@ from beatnet_align.splice import GUARD_SECONDS, HOLD_SECONDS, LEAST_HOLD_SECONDS
 from beatnet_align.units import seconds_to_samples
 from datagen.config import Split
 from datagen.example import ExampleMaker
+from datagen.played.human import CYMBALS
 from datagen.rendering import Placement, render
 
 Float32Array = npt.NDArray[np.float32]
@@ -28,7 +29,7 @@ RINGING_SECONDS = 1.0
 """What was struck longer ago hardly counts as ringing."""
 
 GAP_SECONDS = (0.002, 0.080)
-CYMBALS = frozenset({Piece.RIDE, Piece.RIDE_BELL, Piece.CRASH, Piece.SPLASH, Piece.CHINA, Piece.HIHAT_OPEN})
+WASHING = CYMBALS | {Piece.HIHAT_OPEN}
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +64,7 @@ class Join:
     @property
     def rings_of_cymbals(self) -> bool:
         """Whether a cymbal was struck in the second before."""
-        return bool(self.ringing & CYMBALS)
+        return bool(self.ringing & WASHING)
 
 
 def draw_joins(maker: ExampleMaker, split: Split, index: int, most: int) -> list[Join]:

@@ -42,11 +42,14 @@ def joins_of(spans: Sequence[Span]) -> Joins:
     """The joins of a timeline that stretches no tail: what training starts from, or ends at.
 
     Raises:
-        ValueError: A tail is stretched; cut with `Fill.EXTEND`.
+        ValueError: A tail is stretched or continued, as where hits are too close for a gap, or with another fill than
+            `Fill.EXTEND`.
     """
     fades = [span for span in spans if isinstance(span, Fade)]
     if any(not isinstance(span, Plain | Fade) for span in spans):
-        raise ValueError("a stretched tail is no shift: lay the timeline out with Fill.EXTEND")
+        raise ValueError(
+            "a stretched or continued tail is no shift: lay the timeline out with Fill.EXTEND, and hits further apart"
+        )
     first = fades[0].shift_out if fades else next((span.shift for span in spans if isinstance(span, Plain)), 0)
     return Joins(
         torch.tensor([float(first), *(float(fade.shift_in) for fade in fades)]),

@@ -105,7 +105,13 @@ def print_table(joins: Sequence[Join], figures: Mapping[str, np.ndarray]) -> Non
     print(f"{'joins':28}" + "".join(f"{where.sum():15d}" for where in chosen.values()))
     for name, row in figures.items():
         means = [row[where, 0].mean() if where.any() else np.nan for where in chosen.values()]
-        print(f"{name:28}" + "".join(f"{mean:15.3f}" for mean in means) + f"{np.nanmean(row[:, 1]):8.3f}")
+        print(f"{name:28}" + "".join(f"{mean:15.3f}" for mean in means) + f"{_mean(row[:, 1]):8.3f}")
+
+
+def _mean(values: np.ndarray) -> float:
+    """Of what there is; NaN of nothing."""
+    there = values[np.isfinite(values)]
+    return float(there.mean()) if there.size else np.nan
 
 
 def _run(chosen: argparse.Namespace) -> None:

@@ -8,12 +8,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from beatnet_align.autoregression import completed, continued
+from beatnet_align.autoregression import continued
 from beatnet_align.fill import stretched_tail
 from beatnet_align.splice import LONGEST_TAIL_SECONDS, MOST_STRETCH, crossfade
 from beatnet_align.take import Audio
 from beatnet_align.units import seconds_to_samples
 from datagen.joins import Float32Array, Join
+from models.janssen import completed
 
 Repair = Callable[[Join], Float32Array]
 
@@ -68,7 +69,7 @@ def held(join: Join) -> Float32Array:
 
 
 def stretched(join: Join) -> Float32Array:
-    """Stretch the tail over the gap, as the effect does by itself where gaps are long."""
+    """Stretch the tail over the gap, as the effect does where it is told to."""
     gap = join.gap_samples
     if gap <= 0:
         return linear(join)

@@ -50,7 +50,7 @@ BEFORE_SECONDS, WINDOW_SECONDS = 0.060, 0.200
 FURTHEST_SECONDS, LEAST_SECONDS = 0.030, 0.0005
 ALONE_SECONDS = 0.4
 TOLERANCES_MS = (0.023, 0.1, 1.0)
-"""The first is one sample."""
+"""The first is one sample at 44.1 kHz."""
 
 PROBED_SECONDS = np.geomspace(0.00001, 0.060, 60)
 SMOOTHINGS_SECONDS = (0.040, 0.0)

@@ -14,8 +14,10 @@ import pytest
 import soundfile as sf
 
 from beatnet_align.cli import main
+from beatnet_align.cli_options import LEFT_FLAM_MS
 from beatnet_align.demo import demo_folder
 from beatnet_align.edit_plan import EditPlan
+from beatnet_align.effect import BeatDetective
 from beatnet_align.engines import Engine
 from beatnet_align.plan_json import plan_to_json
 from beatnet_align.repair import placements
@@ -31,6 +33,10 @@ def test_help_is_quick_and_complete() -> None:
     assert time.perf_counter() - started < 0.5
     for command in ("align", "detect", "render", "stems", "compare", "demo"):
         assert command in run.stdout
+
+
+def test_the_flam_that_help_names_is_the_default() -> None:
+    assert BeatDetective().flam_seconds * 1e3 == LEFT_FLAM_MS
 
 
 @pytest.mark.parametrize("command", ["align", "detect", "render", "stems", "compare", "demo"])
@@ -224,6 +230,8 @@ def test_demo_writes_stems_figures_and_a_picture(
         (["align", "TAKE", "-o", "out", *TEMPO, "--lock", "soon"], "--lock wants SECONDS or SECONDS=BAR:BEAT"),
         (["align", "TAKE", "-o", "out", *TEMPO, "--lock", "0.62"], "no hit lies within 20 ms of 0.62 s"),
         (["align", "TAKE", "-o", "out", *TEMPO, "--lock", "0.5=99:1"], "outside the take"),
+        (["align", "TAKE", "-o", "out", *TEMPO, "--lock", f"0.5={10**25}:1"], "no take has a bar"),
+        (["align", "TAKE", "-o", "out", *TEMPO, *CLASSICAL, "--flam", "0"], "--flam would do nothing"),
         (["align", "TAKE"], "-o"),
         (["render", "TAKE", "text.json", "-o", "out"], "text.json"),
         (["compare", "TAKE", "--target", "silent.wav", *TEMPO], "silent.wav"),

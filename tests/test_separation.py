@@ -297,7 +297,7 @@ def test_what_is_always_struck_together_stays_with_its_own_microphone(monkeypatc
     own = {Piece.KICK: "kick", Piece.SNARE: "snare"}
     plan = replace(plan, moves=tuple(replace(move, channel=own[move.piece]) for move in plan.moves))
     favoured = error_db(render_whole(take, plan), target)
-    monkeypatch.setattr(separation, "FAVOUR", 1.0)
+    monkeypatch.setattr(separation, "MOVING_FAVOUR", 1.0)
     alike = error_db(render_whole(take, plan), target)
     assert (favoured[:2] < alike[:2] - 1.0).all()
     np.testing.assert_allclose(favoured[2], alike[2], atol=0.1)

@@ -17,7 +17,7 @@ from beatnet_align.fill import stretched_tail
 from beatnet_align.grid import Grid
 from beatnet_align.hits import Piece
 from beatnet_align.rendering import render, render_whole
-from beatnet_align.splice import Plain, Stretched, crossfade, timeline
+from beatnet_align.splice import Plain, Splicer, Stretched, crossfade, timeline
 from beatnet_align.take import Audio, Take, take_from_array
 from beatnet_align.tempo_map import TempoMap
 
@@ -122,6 +122,25 @@ def test_every_attack_sounds_once_and_in_its_place(
     out = render_whole(take, plan)
     np.testing.assert_array_equal(out == 1.0, expected == 1.0)
     np.testing.assert_allclose(out, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("rate", [44_100, 96_000])
+def test_a_continued_tail_is_the_same_in_any_blocks(kind: type, rate: int) -> None:
+    time = np.arange(rate) / rate
+    rings = np.exp(-(time % 0.25) / 0.08) * np.sin(2 * np.pi * np.array([[180.0], [410.0]]) * (time % 0.25))
+    take = take_from_array(rings.astype(kind), rate)
+    late = rate // 20
+    goes = [(rate // 4, 0), (rate // 2, late), (3 * rate // 4, 2 * late)]
+    plan = plan_of(take, goes, SpliceSettings(fill=Fill.AUTOREGRESSIVE))
+    whole, splicer = render_whole(take, plan), Splicer(take, plan)
+    starts = list(range(0, take.samples, 1_237))
+    blocks = [splicer.read(start, min(start + 1_237, take.samples)) for start in starts]
+    np.testing.assert_array_equal(np.concatenate(blocks, axis=1), whole)
+    # Where the gap opened, the tail goes on as it fell.
+    gap = slice(rate // 2, rate // 2 + late - rate // 100)
+    ringing_on = np.abs(whole[:, gap]).max()
+    assert 0.01 < ringing_on < np.abs(rings[:, rate // 2 - late : rate // 2]).max() * 1.05
 
 
 @settings(max_examples=150)
