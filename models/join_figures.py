@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from auraloss.freq import MultiResolutionSTFTLoss  # type: ignore[import-untyped]
+from auraloss.freq import MultiResolutionSTFTLoss
 from tqdm import tqdm
 
 from beatnet_align.errors import InputError
