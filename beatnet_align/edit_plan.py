@@ -155,7 +155,12 @@ class RepairSettings:
                 f"flams to repair must be over 0 and at most {seconds_to_ms(MAX_FLAM_SECONDS):g} ms, "
                 f"found {seconds_to_ms(self.flam_seconds):g} ms"
             )
-        _ = BarSelection(self.bars)  # checks the range
+        _ = self.repaired_bars
+
+    @property
+    def repaired_bars(self) -> BarSelection:
+        """The bars in which AUTO repairs."""
+        return BarSelection(self.bars)
 
 
 @dataclass(frozen=True)

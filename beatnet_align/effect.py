@@ -304,13 +304,14 @@ def render_edits(
 
 def _write(opened: OpenTake, plan: EditPlan, out_dir: Path, force: bool, progress: Progress) -> tuple[str, ...]:
     """Render and write; what there is to say of it."""
-    edits = plan_to_json(plan, placements(plan)).encode()
+    placed = placements(plan)
+    edits = plan_to_json(plan, placed).encode()
     peaks = np.zeros(len(opened.take.channels))
     rendered = render(opened.take, plan, lambda samples: progress("writing stems", samples, opened.take.samples))
     # Closed before the take's files are, so that after a failure nobody is still reading them.
     with closing(rendered), closing(ahead(rendered)) as coming:
         write_stems(opened, _metered(coming, peaks), out_dir, force=force, extra_files={EDITS_NAME: edits})
-    return (*repair_remarks(plan), *clipping_remarks(opened, peaks))
+    return (*repair_remarks(plan, placed), *clipping_remarks(opened, peaks))
 
 
 def _metered(blocks: Iterator[Audio], peaks: FloatArray) -> Iterator[Audio]:

@@ -1,5 +1,6 @@
 """What the user of a run should know, one sentence each."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from beatnet_align.audio_files import OpenTake
 from beatnet_align.edit_plan import DOUBTFUL, EditPlan, Flag
 from beatnet_align.engines import Render
-from beatnet_align.repair import placements
+from beatnet_align.repair import Placement
 from beatnet_align.stems import INTEGER_BITS
 from beatnet_align.take import Take
 from beatnet_align.units import FloatArray
@@ -30,11 +31,10 @@ def doubt_remarks(plan: EditPlan, edits_name: str) -> tuple[str, ...]:
     return (f"{doubtful} of {len(edited)} hits are flagged as doubtful in {edits_name}",)
 
 
-def repair_remarks(plan: EditPlan) -> tuple[str, ...]:
-    """Of hits that were lifted out of the microphones, where the plan asks for that by itself."""
+def repair_remarks(plan: EditPlan, placed: Sequence[Placement]) -> tuple[str, ...]:
+    """Of places of a plan where hits were lifted out of the microphones, where the plan asks for that by itself."""
     if plan.repair.render is not Render.AUTO:
         return ()
-    placed = placements(plan)
     repaired = sum(1 for placement in placed if placement.repaired)
     if not repaired:
         return ()

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from beatnet_align.bar_selection import BarSelection
 from beatnet_align.cut_list import channel_groups, cut_list, segments
 from beatnet_align.edit_plan import EditPlan, Move, RepairSettings
 from beatnet_align.engines import Render
@@ -96,7 +95,7 @@ def _placement(plan: EditPlan, segment: tuple[Move, ...], cut_shifts: tuple[int,
             if max(off) <= seconds_to_samples(repair.flam_seconds, rate):
                 return Placement(segment, cut_shifts, repaired=False, reason="a cut takes every hit to its place")
             reason = f"a cut would leave {segment[off.index(max(off))].piece.value} {worst:.1f} ms off its place"
-            if bar not in BarSelection(repair.bars):
+            if bar not in repair.repaired_bars:
                 return Placement(segment, cut_shifts, repaired=False, reason=f"{reason}, but not in these bars")
             return Placement(segment, cut_shifts, repaired=True, reason=reason)
 

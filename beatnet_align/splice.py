@@ -183,6 +183,31 @@ def timeline(cuts: Sequence[Cut], samples: int, sample_rate: int, splice: Splice
     return spans
 
 
+def samples_to_stretch(tail: int, gap: int, fade: int, longest_tail: int) -> int:
+    """How much of the end of a tail is stretched over a gap, no more than needs be; all in samples."""
+    length = min(tail, max(round(gap / (MOST_STRETCH - 1.0)), 4 * fade))
+    return min(length, longest_tail) if gap < (MOST_STRETCH - 1.0) * longest_tail else length
+
+
+def stretched_over(tail: Audio, samples: int, incoming: Audio, sample_rate: int) -> Audio:
+    """Stretch a tail, faded in from itself and out into what comes just before the next attack.
+
+    Args:
+        tail: [channels, n], no attack inside.
+        samples: Wanted length, at least n.
+        incoming: [channels, fade], what sounds at the end; both fades are as long.
+        sample_rate: In hertz.
+
+    Returns:
+        [channels, samples].
+    """
+    fade = incoming.shape[1]
+    out = stretched_tail(tail, samples, sample_rate)
+    out[:, :fade] = crossfade(tail[:, :fade], out[:, :fade])
+    out[:, -fade:] = crossfade(out[:, -fade:], incoming)
+    return out
+
+
 class _Layout:
     """Chooses the join between two shifts."""
 
@@ -234,8 +259,7 @@ class _Layout:
             return Continued(tail_stop, stop, *shifts, min(self.fade, gap, alone), min(tail, self.longest_context))
         if not repeats_attack and (self.fill is not Fill.STRETCH or tail < 2 * self.least_hold):
             return extension
-        length = min(tail, max(round(gap / (MOST_STRETCH - 1.0)), 4 * self.fade))
-        length = min(length, self.longest_tail) if gap < (MOST_STRETCH - 1.0) * self.longest_tail else length
+        length = samples_to_stretch(tail, gap, self.fade, self.longest_tail)
         return Stretched(tail_stop - length, stop, *shifts, fade=min(self.fade, length // 2))
 
 
@@ -287,8 +311,5 @@ def _render_span(span: Span, audio: Audio, offset: int, sample_rate: int) -> Aud
         out[:, -span.fade :] = crossfade(out[:, -span.fade :], source(ends, span.stop, span.shift_in))
         return out
     tail = source(span.start, span.stop - span.shift_in + span.shift_out, span.shift_out)
-    out = stretched_tail(tail, span.stop - span.start, sample_rate)
-    fade = span.fade
-    out[:, :fade] = crossfade(tail[:, :fade], out[:, :fade])
-    out[:, -fade:] = crossfade(out[:, -fade:], source(span.stop - fade, span.stop, span.shift_in))
-    return out
+    incoming = source(span.stop - span.fade, span.stop, span.shift_in)
+    return stretched_over(tail, span.stop - span.start, incoming, sample_rate)

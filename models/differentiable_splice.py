@@ -12,14 +12,12 @@ from typing import NamedTuple
 import torch
 
 from beatnet_align.splice import Fade, Plain, Span
-from models.fractional_delay import FractionalDelay, PhaseRamp
+from models.fractional_delay import EXACT, FractionalDelay
 
 MARGIN_SAMPLES = 256
 """Read on either side of a segment, and faded, so that a delay hears no edge."""
 
 LEAST_CROSSFADE_SAMPLES = 1.0
-
-EXACT = PhaseRamp()
 
 
 class Joins(NamedTuple):

@@ -37,6 +37,10 @@ class PhaseRamp:
         return delayed
 
 
+EXACT = PhaseRamp()
+"""What is used where nobody asks for another one."""
+
+
 @dataclass(frozen=True)
 class WindowedSinc:
     """Sinc under a Kaiser window that moves with it.

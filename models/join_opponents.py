@@ -9,8 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from beatnet_align.autoregression import continued
-from beatnet_align.fill import stretched_tail
-from beatnet_align.splice import LONGEST_TAIL_SECONDS, MOST_STRETCH, crossfade
+from beatnet_align.splice import LONGEST_TAIL_SECONDS, crossfade, samples_to_stretch, stretched_over
 from beatnet_align.take import Audio
 from beatnet_align.units import seconds_to_samples
 from datagen.joins import Float32Array, Join
@@ -73,18 +72,17 @@ def stretched(join: Join) -> Float32Array:
     gap = join.gap_samples
     if gap <= 0:
         return linear(join)
-    tail = join.tail_stop - join.first
-    length = min(tail, max(round(gap / (MOST_STRETCH - 1.0)), 4 * seconds_to_samples(FADE_SECONDS, join.sample_rate)))
-    length = min(length, seconds_to_samples(LONGEST_TAIL_SECONDS, join.sample_rate))
-    start = join.tail_stop - length
-    before = join.outgoing[:, start : join.tail_stop]
-    longer = stretched_tail(before, length + gap, join.sample_rate)
-    fade = min(_fade_samples(join), length // 2)
-    longer[:, :fade] = crossfade(before[:, :fade], longer[:, :fade])
+    longest_fade, longest_tail = (
+        seconds_to_samples(seconds, join.sample_rate) for seconds in (FADE_SECONDS, LONGEST_TAIL_SECONDS)
+    )
+    length = samples_to_stretch(join.tail_stop - join.first, gap, longest_fade, longest_tail)
+    start, fade = join.tail_stop - length, min(_fade_samples(join), length // 2)
+    ends = join.incoming[:, join.stop - fade : join.stop]
     out = join.incoming.copy()
     out[:, :start] = join.outgoing[:, :start]
-    out[:, start : join.stop] = longer
-    out[:, join.stop - fade : join.stop] = crossfade(longer[:, -fade:], join.incoming[:, join.stop - fade : join.stop])
+    out[:, start : join.stop] = stretched_over(
+        join.outgoing[:, start : join.tail_stop], length + gap, ends, join.sample_rate
+    )
     return out
 
 

@@ -123,8 +123,9 @@ def _reach_ms(kernel: FractionalDelay, strike: torch.Tensor, smoothing_seconds: 
             start = PhaseRamp()(strike, torch.tensor(-side * off_seconds * RATE, dtype=torch.float64))
             shift = torch.zeros(1, 1, dtype=torch.float64, requires_grad=True)
             moved = kernel(start.reshape(1, 1, -1), shift)
-            mistaken(compared_at(moved, smoothing_seconds, RATE), wanted).sum().backward()  # type: ignore[no-untyped-call]
-            if shift.grad is None or float(shift.grad) * side >= 0.0:
+            loss = mistaken(compared_at(moved, smoothing_seconds, RATE), wanted).sum()
+            (slope,) = torch.autograd.grad(loss, (shift,))
+            if float(slope) * side >= 0.0:
                 return 1e3 * reach
         reach = float(off_seconds)
     return 1e3 * reach
@@ -145,7 +146,7 @@ def _cost(kernel: FractionalDelay, audio: torch.Tensor, repeats: int = 20) -> tu
         began = time.perf_counter()
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             loss = (kernel(audio, shift) ** 2).sum()
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.grad(loss, (shift,))
         seconds.append(time.perf_counter() - began)
     return 1e3 * float(np.median(seconds)), sum(kept.values()) / 1e6
 

@@ -11,13 +11,11 @@ from dataclasses import dataclass
 import torch
 from torch.nn.functional import conv1d
 
-from models.fractional_delay import FractionalDelay, PhaseRamp
+from models.fractional_delay import EXACT, FractionalDelay
 
 ENVELOPE_FRAMES_PER_WINDOW = 8
 FLOOR = 1e-4
 """Under the energy of an envelope, against its mean: a square root has no gradient at nothing."""
-
-EXACT = PhaseRamp()
 
 
 @dataclass(frozen=True)
@@ -70,9 +68,9 @@ def recover_shifts(
         falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, stage.steps, 0.05 * stage.step_seconds)
         wanted = compared_at(target, stage.smoothing_seconds, sample_rate)
         for _ in range(stage.steps):
-            optimiser.zero_grad()
             moved = delay(take, (seconds * sample_rate).unsqueeze(-1))
-            mistaken(compared_at(moved, stage.smoothing_seconds, sample_rate), wanted).sum().backward()  # type: ignore[no-untyped-call]
+            loss = mistaken(compared_at(moved, stage.smoothing_seconds, sample_rate), wanted).sum()
+            (seconds.grad,) = torch.autograd.grad(loss, (seconds,))
             optimiser.step()
             falling.step()
     return seconds.detach()

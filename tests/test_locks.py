@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,8 +48,8 @@ def sixteenths(late: int = 150) -> list[Hit]:
     return [strike(1_000 * i + late) for i in range(1, 41)]
 
 
-def moved(hits: Sequence[Hit], maker: ClaimMaker, *locks: str, **rules: object) -> tuple[Move, ...]:
-    settings_ = QuantiseSettings(locks=tuple(Lock.parse(lock) for lock in locks), **rules)  # type: ignore[arg-type]
+def moved(hits: Sequence[Hit], maker: ClaimMaker, *locks: str, **rules: Any) -> tuple[Move, ...]:
+    settings_ = QuantiseSettings(locks=tuple(Lock.parse(lock) for lock in locks), **rules)
     return planned(hits, maker, settings_).moves
 
 

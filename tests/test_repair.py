@@ -169,11 +169,12 @@ def test_a_plan_without_moves_has_no_placements() -> None:
 def test_a_remark_counts_the_repairs(moves: tuple[Move, ...]) -> None:
     plan = plan_of(moves)
     repaired = sum(placement.repaired for placement in placements(plan))
-    remarks = repair_remarks(plan)
+    remarks = repair_remarks(plan, placements(plan))
     assert len(remarks) == min(repaired, 1)
     assert all(remark.startswith(f"{repaired} of {len(segments(moves))} places") for remark in remarks)
-    assert not repair_remarks(replace(plan, repair=RepairSettings(SPLICE)))
-    assert not repair_remarks(replace(plan, repair=RepairSettings(SEPARATE)))
+    for render in (SPLICE, SEPARATE):
+        asked = replace(plan, repair=RepairSettings(render))
+        assert not repair_remarks(asked, placements(asked))
 
 
 @st.composite
