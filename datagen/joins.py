@@ -18,7 +18,7 @@ from beatnet_align.units import seconds_to_samples
 from datagen.config import Split
 from datagen.example import ExampleMaker
 from datagen.played.human import CYMBALS
-from datagen.rendering import Placement, render
+from datagen.rendering import Placement, heard_between
 
 Float32Array = npt.NDArray[np.float32]
 
@@ -103,17 +103,15 @@ def _join(maker: ExampleMaker, lines: Sequence[Sequence[Placement]], at: int, ga
     start = attack + gap - before
     if room < 4 * least or min(start, start - gap) < 0 or max(start, start - gap) + before + after > maker.samples:
         return None
-    parts = [render(part, channels, maker.samples, images=False).take for part in (earlier, later)]
 
-    def window(audio: Float32Array, shift: int) -> Float32Array:
-        return audio[:, start - shift : start - shift + before + after]
+    def window(part: Sequence[Placement], shift: int) -> Float32Array:
+        return heard_between(part, channels, start - shift, start - shift + before + after)
 
     since = attack - seconds_to_samples(RINGING_SECONDS, rate)
-    source = parts[0] + parts[1]
     return Join(
-        window(source, 0),
-        window(source, gap),
-        window(parts[0], 0) + window(parts[1], gap),
+        window(earlier, 0) + window(later, 0),
+        window(earlier, gap) + window(later, gap),
+        window(earlier, 0) + window(later, gap),
         rate,
         first=max(0, last + min(hold, room // 2) - start),
         stop=before - guard,
