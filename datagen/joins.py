@@ -5,9 +5,9 @@ part moved is the truth, for any gap or overlap. Nothing is recorded: noise does
 say what it would have been.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 
 import numpy as np
 import numpy.typing as npt
@@ -67,6 +67,63 @@ class Join:
         return bool(self.ringing & WASHING)
 
 
+@dataclass(frozen=True, eq=False)
+class Parting:
+    """A place between two lines, with both sides heard apart: a join of any gap.
+
+    Attributes:
+        earlier, later: [channels, samples], what was struck before the line, and from it on.
+        sample_rate: In hertz.
+        last_onset_samples: From the line's first attack back to the attack before.
+        ringing: What was struck in the second before.
+    """
+
+    earlier: Float32Array
+    later: Float32Array
+    sample_rate: int
+    last_onset_samples: int
+    ringing: frozenset[Piece]
+
+    def join(self, gap_samples: int) -> Join | None:
+        """The join where the later side moves by a gap of at most 80 ms; None where there is no room for it."""
+        guard, hold, least, before, after, reach = (
+            seconds_to_samples(one, self.sample_rate)
+            for one in (
+                GUARD_SECONDS,
+                HOLD_SECONDS,
+                LEAST_HOLD_SECONDS,
+                BEFORE_SECONDS,
+                AFTER_SECONDS,
+                GAP_SECONDS[1],
+            )
+        )
+        room = min(self.last_onset_samples, self.last_onset_samples + gap_samples) - guard
+        if room < 4 * least:
+            return None
+
+        def window(part: Float32Array, shift: int) -> Float32Array:
+            start = reach + gap_samples - shift
+            return part[:, start : start + before + after]
+
+        last = before - gap_samples - self.last_onset_samples
+        return Join(
+            window(self.earlier, 0) + window(self.later, 0),
+            window(self.earlier, gap_samples) + window(self.later, gap_samples),
+            window(self.earlier, 0) + window(self.later, gap_samples),
+            self.sample_rate,
+            first=max(0, last + min(hold, room // 2)),
+            stop=before - guard,
+            gap_samples=gap_samples,
+            ringing=self.ringing,
+        )
+
+
+def draw_gap_samples(rng: np.random.Generator, sample_rate: int) -> int:
+    """A gap or an overlap within ``GAP_SECONDS``, short ones as often as long ones."""
+    gap_seconds = float(np.exp(rng.uniform(*np.log(GAP_SECONDS)))) * float(rng.choice([-1.0, 1.0]))
+    return seconds_to_samples(gap_seconds, sample_rate)
+
+
 def draw_joins(maker: ExampleMaker, split: Split, index: int, most: int) -> list[Join]:
     """Some joins of one example's performance, fixed by its seed, split and index.
 
@@ -77,44 +134,45 @@ def draw_joins(maker: ExampleMaker, split: Split, index: int, most: int) -> list
         most: Joins, at different lines.
     """
     rng = maker.rng(split, index)
-    played = maker.play(rng, split)
-    lines = [list(line) for _, line in groupby(played.placements, key=lambda one: one.stroke.line)]
     joins: list[Join] = []
-    for at in rng.permutation(np.arange(1, max(1, len(lines)))):
-        gap_seconds = float(np.exp(rng.uniform(*np.log(GAP_SECONDS)))) * float(rng.choice([-1.0, 1.0]))
-        gap = seconds_to_samples(gap_seconds, maker.config.sample_rate)
-        join = _join(maker, lines, int(at), gap, len(played.rows))
+    for parting in _partings(maker, rng, split):
+        join = parting.join(draw_gap_samples(rng, maker.config.sample_rate))
         joins += [] if join is None else [join]
         if len(joins) == most:
             break
     return joins
 
 
-def _join(maker: ExampleMaker, lines: Sequence[Sequence[Placement]], at: int, gap: int, channels: int) -> Join | None:
-    """The join in front of a line; None where there is no room for it."""
+def draw_partings(maker: ExampleMaker, split: Split, index: int, most: int) -> list[Parting]:
+    """Some places of one example's performance where a join can be, fixed by its seed, split and index."""
+    return list(islice(_partings(maker, maker.rng(split, index), split), most))
+
+
+def _partings(maker: ExampleMaker, rng: np.random.Generator, split: Split) -> Iterator[Parting]:
+    """All places of a performance that lie far enough from its ends, in an order of chance."""
+    played = maker.play(rng, split)
+    lines = [list(line) for _, line in groupby(played.placements, key=lambda one: one.stroke.line)]
+    for at in rng.permutation(np.arange(1, max(1, len(lines)))):
+        parting = _parting(maker, lines, int(at), len(played.rows))
+        if parting is not None:
+            yield parting
+
+
+def _parting(maker: ExampleMaker, lines: Sequence[Sequence[Placement]], at: int, channels: int) -> Parting | None:
+    """The place in front of a line; None where the take ends too near."""
     rate = maker.config.sample_rate
-    guard, hold, least = (seconds_to_samples(one, rate) for one in (GUARD_SECONDS, HOLD_SECONDS, LEAST_HOLD_SECONDS))
-    before, after = seconds_to_samples(BEFORE_SECONDS, rate), seconds_to_samples(AFTER_SECONDS, rate)
+    reach = seconds_to_samples(GAP_SECONDS[1], rate)
+    before, after = (seconds_to_samples(one, rate) + reach for one in (BEFORE_SECONDS, AFTER_SECONDS))
     earlier = [one for line in lines[:at] for one in line]
     later = [one for line in lines[at:] for one in line]
-    last = max(one.performed_samples for one in earlier)
     attack = min(one.performed_samples for one in later)
-    room = min(attack - last, attack - last + gap) - guard
-    start = attack + gap - before
-    if room < 4 * least or min(start, start - gap) < 0 or max(start, start - gap) + before + after > maker.samples:
+    if attack < before or attack + after > maker.samples:
         return None
-
-    def window(part: Sequence[Placement], shift: int) -> Float32Array:
-        return heard_between(part, channels, start - shift, start - shift + before + after)
-
     since = attack - seconds_to_samples(RINGING_SECONDS, rate)
-    return Join(
-        window(earlier, 0) + window(later, 0),
-        window(earlier, gap) + window(later, gap),
-        window(earlier, 0) + window(later, gap),
+    return Parting(
+        heard_between(earlier, channels, attack - before, attack + after),
+        heard_between(later, channels, attack - before, attack + after),
         rate,
-        first=max(0, last + min(hold, room // 2) - start),
-        stop=before - guard,
-        gap_samples=gap,
+        last_onset_samples=attack - max(one.performed_samples for one in earlier),
         ringing=frozenset(one.stroke.piece for one in earlier if one.performed_samples >= since),
     )

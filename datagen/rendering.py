@@ -74,7 +74,9 @@ def render(placements: Sequence[Placement], channels: int, samples: int, *, imag
     return Rendered(take, target, pieces, take_images, target_images)
 
 
-def heard_between(placements: Sequence[Placement], channels: int, start_samples: int, stop_samples: int) -> Float32Array:
+def heard_between(
+    placements: Sequence[Placement], channels: int, start_samples: int, stop_samples: int
+) -> Float32Array:
     """[channels, stop_samples − start_samples] of the take, without rendering the rest of it."""
     out = np.zeros((channels, stop_samples - start_samples), np.float32)
     for placement in placements:
