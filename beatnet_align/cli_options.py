@@ -163,10 +163,11 @@ def add_splicing(command: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--fill",
-        choices=["auto", "extend", "stretch", "autoregressive"],
+        choices=["auto", "extend", "stretch", "autoregressive", "neural"],
         default="auto",
-        help="in gaps run on into the tail, stretch it, or continue it by a model of its ringing; auto: run on for up "
-        "to 30 ms, continue where gaps are longer (%(default)s)",
+        help="in gaps run on into the tail, stretch it, or continue it by a model of its ringing; neural: a network "
+        "mixes every join; auto: run on for up to 30 ms, continue where gaps are longer, by the network where the "
+        "engine is neural (%(default)s)",
     )
     group.add_argument(
         "--group",

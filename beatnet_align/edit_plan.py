@@ -48,12 +48,13 @@ DOUBTFUL = frozenset(
 
 
 class Fill(StrEnum):
-    """What sounds where a gap opens between two hits; AUTOREGRESSIVE continues the tail by a model of it."""
+    """What sounds at joins: AUTOREGRESSIVE continues the tail over gaps by a model of it, NEURAL mixes every join."""
 
     AUTO = "auto"
     EXTEND = "extend"
     STRETCH = "stretch"
     AUTOREGRESSIVE = "autoregressive"
+    NEURAL = "neural"
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,8 @@ class SpliceSettings:
         pad_seconds: A cut lies this long before the first attack of its segment; 5 ms as in REAPER, at most 50 ms as in
             Pro Tools.
         crossfade_seconds: Length of the crossfade, which ends before the attack.
-        fill: What sounds in gaps; AUTO runs on into the tail for short ones and continues it for long ones.
+        fill: What sounds in gaps; AUTO runs on into the tail for short ones, and continues it for long ones: by the
+            network where the neural engine decided, by a model of the tail elsewhere.
         groups: Names of channels or stems that are cut together; channels in no group form a last one. Without
             groups all channels are cut together.
     """

@@ -2,7 +2,8 @@
 
 The output is a row of spans. A plain span copies the source at one shift. Between two shifts stands a join, which ends
 before the attack behind the cut: a crossfade where the tail in front is cut short, or, where a gap opens, the tail in
-front run on into, stretched, or continued by a model of it, with a crossfade into what comes just before the attack.
+front run on into, stretched, or continued by a model of it, with a crossfade into what comes just before the attack; or
+a network mixes both sides.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,9 @@ import numpy as np
 from beatnet_align.autoregression import CONTEXT_SECONDS, continued
 from beatnet_align.cut_list import Cut, channel_groups, cut_list
 from beatnet_align.edit_plan import EditPlan, Fill, SpliceSettings
+from beatnet_align.engines import Engine
 from beatnet_align.fill import stretched_tail
+from beatnet_align.seams import LONGEST_GAP_SECONDS, OVERLAP_SECONDS, context_samples, shipped_seamnet
 from beatnet_align.take import Audio, Take
 from beatnet_align.units import seconds_to_samples
 
@@ -27,8 +30,8 @@ LEAST_HOLD_SECONDS = 0.005
 """Nor is this much of it heard again, and no tail shorter than twice this is stretched without need."""
 
 LONGEST_EXTENSION_SECONDS = 0.030
-"""Gaps up to this run on into the tail; longer ones continue it by a model. The model is nearer to the truth from 2 ms
-on, by a tenth (`python -m models.join_figures`), but running on doubles the fewest attacks."""
+"""Gaps up to this run on into the tail; longer ones continue it. What continues is nearer to the truth from 2 ms on, by
+a tenth (`python -m models.join_figures`), but running on doubles the fewest attacks."""
 
 MOST_STRETCH = 1.5
 """A stretched tail is at most this much longer (REAPER's SWS extensions), where the tail is long enough."""
@@ -122,7 +125,35 @@ class Continued:
         )
 
 
-Span = Plain | Fade | Stretched | Continued
+@dataclass(frozen=True)
+class Mixed:
+    """A transition that a network mixes from both sides, see ``seams.py``.
+
+    Attributes:
+        opens: Whether a gap opens, and so nothing is known of the earlier side inside.
+        context: Of both sides, heard in front.
+        tail: So much in front lies behind the attack before.
+    """
+
+    start: int
+    stop: int
+    shift_out: int
+    shift_in: int
+    opens: bool
+    context: int
+    tail: int
+
+    @property
+    def source(self) -> tuple[int, int]:
+        """First source sample needed, and the one behind the last."""
+        known = self.start if self.opens else self.stop
+        return (
+            self.start - self.context - max(self.shift_out, self.shift_in),
+            max(known - self.shift_out, self.stop - self.shift_in),
+        )
+
+
+Span = Plain | Fade | Stretched | Continued | Mixed
 
 
 class Splicer:
@@ -136,10 +167,12 @@ class Splicer:
     def __init__(self, take: Take, plan: EditPlan) -> None:
         self._take = take
         names = [channel.name for channel in take.channels]
+        # The classical engine stays classical.
+        long_gaps = Fill.NEURAL if plan.engine == Engine.NEURAL.value else Fill.AUTOREGRESSIVE
         self._groups = [
             (
                 [names.index(name) for name in group],
-                timeline(cut_list(plan, group), take.samples, take.sample_rate, plan.splice),
+                timeline(cut_list(plan, group), take.samples, take.sample_rate, plan.splice, long_gaps),
             )
             for group in channel_groups(plan.splice, names)
         ]
@@ -149,7 +182,13 @@ class Splicer:
         return _render_block(self._take, self._groups, start_samples, stop_samples)
 
 
-def timeline(cuts: Sequence[Cut], samples: int, sample_rate: int, splice: SpliceSettings) -> list[Span]:
+def timeline(
+    cuts: Sequence[Cut],
+    samples: int,
+    sample_rate: int,
+    splice: SpliceSettings,
+    long_gaps: Fill = Fill.AUTOREGRESSIVE,
+) -> list[Span]:
     """Lay out the spans of one group of channels.
 
     Args:
@@ -157,11 +196,12 @@ def timeline(cuts: Sequence[Cut], samples: int, sample_rate: int, splice: Splice
         samples: Length of the take.
         sample_rate: In hertz.
         splice: Gives pad, crossfade and fill.
+        long_gaps: What `Fill.AUTO` does with gaps of more than ``LONGEST_EXTENSION_SECONDS``.
 
     Returns:
         Spans that follow each other without gap or overlap from 0 to ``samples``.
     """
-    layout = _Layout(sample_rate, splice)
+    layout = _Layout(sample_rate, splice, long_gaps)
     # The take begins and ends where it did: like segments without attacks, the first one for ever before the take.
     previous, end = Cut(0, 0, 0, -samples - sample_rate), Cut(samples, 0, samples, samples)
     ends = [end] if layout.room(cuts[-1] if cuts else previous, end) >= layout.least_hold else []
@@ -211,11 +251,12 @@ def stretched_over(tail: Audio, samples: int, incoming: Audio, sample_rate: int)
 class _Layout:
     """Chooses the join between two shifts."""
 
-    def __init__(self, sample_rate: int, splice: SpliceSettings) -> None:
+    def __init__(self, sample_rate: int, splice: SpliceSettings, long_gaps: Fill) -> None:
         def to_samples(seconds: float) -> int:
             return max(1, seconds_to_samples(seconds, sample_rate))
 
         self.fill = splice.fill
+        self.long_gaps = long_gaps
         self.pad = to_samples(splice.pad_seconds)
         self.fade = to_samples(splice.crossfade_seconds)
         self.guard = to_samples(GUARD_SECONDS)
@@ -224,6 +265,9 @@ class _Layout:
         self.longest_context = to_samples(CONTEXT_SECONDS)
         self.longest_extension = to_samples(LONGEST_EXTENSION_SECONDS)
         self.longest_tail = to_samples(LONGEST_TAIL_SECONDS)
+        self.longest_mixed = to_samples(LONGEST_GAP_SECONDS)
+        self.overlap = to_samples(OVERLAP_SECONDS)
+        self.seam_context = context_samples(sample_rate)
 
     def room(self, before: Cut, after: Cut) -> int:
         """Samples between the attacks around a join, in the source or in the output, whichever has less."""
@@ -239,6 +283,8 @@ class _Layout:
         # The attack before is sacred for 35 ms, or for half of what is left of it when hits are close.
         hold = min(self.hold, self.room(before, after) // 2)
         start = max(earliest, before.last_onset_samples + before.shift_samples + hold)
+        if gap < 0 and self.fill is Fill.NEURAL:
+            return self._mixed(before, after, max(start, stop - self.overlap), stop, start)
         if gap < 0:
             fade_start = max(start, stop + self.guard - max(self.pad, self.fade))
             return Fade(fade_start, min(fade_start + self.fade, stop), before.shift_samples, after.shift_samples)
@@ -253,14 +299,21 @@ class _Layout:
         extension = Fade(max(start, tail_stop - self.fade), tail_stop, *shifts)
         heard_again = extension.start - after.shift_samples
         repeats_attack = heard_again < before.last_onset_samples + self.least_hold
-        long = gap > self.longest_extension and self.fill is Fill.AUTO
-        if (long or self.fill is Fill.AUTOREGRESSIVE) and tail >= 2 * self.least_hold:
+        fill = self.long_gaps if self.fill is Fill.AUTO and gap > self.longest_extension else self.fill
+        if fill is Fill.NEURAL and gap <= self.longest_mixed and tail >= 2 * self.least_hold:
+            return self._mixed(before, after, tail_stop, stop, start)
+        if fill in (Fill.AUTOREGRESSIVE, Fill.NEURAL) and tail >= 2 * self.least_hold:
             alone = stop - (before.last_onset_samples + after.shift_samples + self.least_hold)
             return Continued(tail_stop, stop, *shifts, min(self.fade, gap, alone), min(tail, self.longest_context))
-        if not repeats_attack and (self.fill is not Fill.STRETCH or tail < 2 * self.least_hold):
+        if not repeats_attack and (fill is not Fill.STRETCH or tail < 2 * self.least_hold):
             return extension
         length = samples_to_stretch(tail, gap, self.fade, self.longest_tail)
         return Stretched(tail_stop - length, stop, *shifts, fade=min(self.fade, length // 2))
+
+    def _mixed(self, before: Cut, after: Cut, start: int, stop: int, tail_start: int) -> Mixed:
+        shifts = before.shift_samples, after.shift_samples
+        opens = after.shift_samples > before.shift_samples
+        return Mixed(start, stop, *shifts, opens=opens, context=self.seam_context, tail=start - tail_start)
 
 
 def _render_block(take: Take, groups: Sequence[tuple[list[int], list[Span]]], start: int, stop: int) -> Audio:
@@ -310,6 +363,10 @@ def _render_span(span: Span, audio: Audio, offset: int, sample_rate: int) -> Aud
         ends = span.stop - span.fade
         out[:, -span.fade :] = crossfade(out[:, -span.fade :], source(ends, span.stop, span.shift_in))
         return out
+    if isinstance(span, Mixed):
+        first, known = span.start - span.context, span.start if span.opens else span.stop
+        sides = source(first, known, span.shift_out), source(first, span.stop, span.shift_in)
+        return shipped_seamnet().transition(*sides, span.tail, sample_rate)
     tail = source(span.start, span.stop - span.shift_in + span.shift_out, span.shift_out)
     incoming = source(span.stop - span.fade, span.stop, span.shift_in)
     return stretched_over(tail, span.stop - span.start, incoming, sample_rate)

@@ -1,7 +1,7 @@
 """What perfect knowledge reaches: takes aligned by a phase-locked splice, and by separation, that are told the truth.
 
     python -m datagen.oracle DIR [--examples N] [--split test] [--errors]
-    python -m datagen.oracle SESSION -o OUT --render separate
+    python -m datagen.oracle SESSION -o OUT --render separate [--fill neural]
 
 The figures of a dataset are the ceiling for every engine that cuts or separates, beside the untouched takes and the
 engines, which are told the tempo and the grid alone; --errors spoils what the separation is told. Of a session, a
@@ -20,7 +20,7 @@ import numpy as np
 
 from beatnet_align.audio_files import load, open_take
 from beatnet_align.compare import COMPARED, UNTOUCHED, figures_table, mean_figures
-from beatnet_align.edit_plan import RepairSettings
+from beatnet_align.edit_plan import Fill, RepairSettings
 from beatnet_align.effect import BeatDetective
 from beatnet_align.engines import Render
 from beatnet_align.errors import InputError
@@ -84,7 +84,7 @@ def _chosen(folder: Path, split: str, examples: int) -> Iterator[Mapping[str, An
     yield from entries[:examples]
 
 
-def write_session(session: Path, out_dir: Path, way: Render, *, force: bool = False) -> None:
+def write_session(session: Path, out_dir: Path, way: Render, fill: Fill = Fill.AUTO, *, force: bool = False) -> None:
     """Align a session that is told its truth, and write the stems.
 
     Raises:
@@ -94,6 +94,7 @@ def write_session(session: Path, out_dir: Path, way: Render, *, force: bool = Fa
     with open_take(session / "take") as opened:
         check_out_dir(opened, out_dir, force)
         plan = perfect_plan_of_session(session, opened.take, RepairSettings(way))
+        plan = replace(plan, splice=replace(plan.splice, fill=fill))
         with closing(render(opened.take, plan)) as blocks:
             write_stems(opened, blocks, out_dir, force=force)
 
@@ -107,6 +108,7 @@ def main() -> int:
     parser.add_argument("--errors", action="store_true", help="also separate with spoilt knowledge")
     parser.add_argument("-o", "--out", type=Path, help="write the stems of a session here")
     parser.add_argument("--render", choices=list(Render), default=Render.AUTO, help="of a session (%(default)s)")
+    parser.add_argument("--fill", choices=list(Fill), default=Fill.AUTO, help="of a session (%(default)s)")
     parser.add_argument("--force", action="store_true", help="replace stems that are there")
     return exit_status(_run, parser.parse_args())
 
@@ -117,7 +119,7 @@ def _run(chosen: argparse.Namespace) -> None:
     if (chosen.dataset / "truth.json").is_file():
         if chosen.out is None:
             raise InputError(f"{chosen.dataset} is a session: say with -o where its aligned stems go")
-        write_session(chosen.dataset, chosen.out, Render(chosen.render), force=chosen.force)
+        write_session(chosen.dataset, chosen.out, Render(chosen.render), Fill(chosen.fill), force=chosen.force)
         return
     entries = list(_chosen(chosen.dataset, chosen.split, chosen.examples))
     rows = [

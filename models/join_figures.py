@@ -4,7 +4,8 @@ python -m models.join_figures CONFIG [--data DATA] [--split test] [--examples 60
 
 Multi-resolution STFT distance (spectral convergence and log magnitude, auraloss) over the transition, in channels that
 hear something, down to 60 dB under its loudest bin; and how well phase between microphones agrees with the target's, 1
-where it does everywhere. Apart for gaps and overlaps, short and long, and for what rings.
+where it does everywhere. Apart for gaps and overlaps, short and long, and for what rings. The last row knows the truth
+up to the attack, which no join may touch: what it leaves is ringing behind the attack.
 """
 
 import argparse
@@ -13,24 +14,33 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
-from auraloss.freq import MultiResolutionSTFTLoss
 from tqdm import tqdm
 
 from beatnet_align.errors import InputError
-from beatnet_align.units import seconds_to_samples
+from beatnet_align.hits import Piece
+from beatnet_align.seams import everyone, shipped_seamnet
 from datagen.commands import exit_status
 from datagen.config import Split, read_config
 from datagen.example import ExampleMaker
 from datagen.joins import Float32Array, Join, draw_joins
-from models.join_opponents import OPPONENTS, Repair
+from models.join_judge import Judge, phase_agreement
+from models.join_opponents import OPPONENTS, Repair, with_perfect_knowledge
+from models.seam_data import repaired, seam_of
 
-FFT_SIZES = (1024, 512, 256)
-AROUND_SECONDS = 0.010
-"""Beyond the transition on either side, so that a click at its edge counts."""
-FLOOR_DB = -60.0
-AUDIBLE = 10.0 ** (-50.0 / 20.0)
-"""Channels quieter than this against the loudest are left out."""
+NAMES_WIDTH = 34
+
+
+def neural(join: Join) -> Float32Array:
+    """Mixed by the network that ships, as the effect does."""
+    seam = seam_of(join)
+    return repaired(join, seam.mixed(shipped_seamnet().gains(seam.features, everyone(len(seam.features)))))
+
+
+REPAIRS: dict[str, Repair] = {
+    **OPPONENTS,
+    "neural": neural,
+    "truth, as far as a join reaches": with_perfect_knowledge,
+}
 
 Kind = Callable[[Join], bool]
 KINDS: dict[str, Kind] = {
@@ -38,52 +48,28 @@ KINDS: dict[str, Kind] = {
     "gap 10-30": lambda join: 0.010 * join.sample_rate < join.gap_samples <= 0.030 * join.sample_rate,
     "gap 30-80": lambda join: join.gap_samples > 0.030 * join.sample_rate,
     "overlap 2-80": lambda join: join.gap_samples < 0,
-    "gaps, cymbals": lambda join: join.gap_samples > 0 and join.rings_of_cymbals,
-    "gaps, drums": lambda join: join.gap_samples > 0 and not join.rings_of_cymbals,
     "all": lambda join: True,
 }
 
-
-class Judge:
-    """Compares an output with the target over a join's transition."""
-
-    def __init__(self) -> None:
-        sizes = list(FFT_SIZES)
-        hops, floor = [size // 4 for size in sizes], 10.0 ** (FLOOR_DB / 10.0)
-        self._distance = MultiResolutionSTFTLoss(sizes, hops, sizes, eps=floor)
-
-    def distance(self, join: Join, out: Float32Array) -> float:
-        """Multi-resolution STFT distance, mean of audible channels."""
-        heard, wanted = (torch.from_numpy(audio) for audio in _around(join, out))
-        loudest = _stft(wanted).abs().amax(dim=(1, 2)).unsqueeze(-1)
-        return float(self._distance((heard / loudest)[None], (wanted / loudest)[None]))
+STRUCK: dict[str, frozenset[Piece]] = {
+    "kick": frozenset({Piece.KICK}),
+    "snare": frozenset({Piece.SNARE, Piece.SIDESTICK}),
+    "toms": frozenset({Piece.TOM_HIGH, Piece.TOM_MID, Piece.TOM_FLOOR}),
+    "closed hats": frozenset({Piece.HIHAT_CLOSED, Piece.HIHAT_PEDAL}),
+    "open hats": frozenset({Piece.HIHAT_OPEN}),
+    "rides": frozenset({Piece.RIDE, Piece.RIDE_BELL}),
+    "crashes": frozenset({Piece.CRASH, Piece.SPLASH, Piece.CHINA}),
+}
 
 
-def phase_agreement(join: Join, out: Float32Array) -> float:
-    """Mean cosine between the phases that microphones have to each other in output and target; NaN for one channel."""
-    heard, wanted = (_stft(torch.from_numpy(audio)) for audio in _around(join, out))
-    if len(heard) < 2:
-        return np.nan
-    first, second = torch.triu_indices(len(heard), len(heard), 1)
-    crossed = [spectra[first] * spectra[second].conj() for spectra in (heard, wanted)]
-    product = crossed[0] * crossed[1].conj()
-    weight = product.abs().sqrt()
-    return float((weight * torch.cos(torch.angle(product))).sum() / weight.sum().clamp(min=1e-20))
+def _rings(pieces: frozenset[Piece]) -> Kind:
+    return lambda join: join.gap_samples > 0 and bool(join.ringing & pieces)
 
 
-def _stft(audio: torch.Tensor) -> torch.Tensor:
-    size = FFT_SIZES[1]
-    return torch.stft(audio, size, size // 4, window=torch.hann_window(size), return_complex=True)
-
-
-def _around(join: Join, out: Float32Array) -> tuple[Float32Array, Float32Array]:
-    """Output and target of the audible channels, from before the transition to behind the attack's first moment."""
-    margin = seconds_to_samples(AROUND_SECONDS, join.sample_rate)
-    start = max(0, max(join.first, join.stop - abs(join.gap_samples) - margin) - FFT_SIZES[0] // 2)
-    stop = min(out.shape[1], join.stop + margin)
-    levels = np.sqrt(np.mean(join.target[:, start:stop] ** 2, axis=1))
-    audible = levels > AUDIBLE * levels.max()
-    return out[audible, start:stop], join.target[audible, start:stop]
+RINGING: dict[str, Kind] = {name: _rings(pieces) for name, pieces in STRUCK.items()} | {
+    "drums alone": lambda join: join.gap_samples > 0 and not join.rings_of_cymbals
+}
+"""Gaps, by what was struck in the second before."""
 
 
 def measured(joins: Sequence[Join], repairs: Mapping[str, Repair]) -> dict[str, np.ndarray]:
@@ -97,15 +83,24 @@ def measured(joins: Sequence[Join], repairs: Mapping[str, Repair]) -> dict[str, 
     return {name: np.array(row) for name, row in rows.items()}
 
 
-def print_table(joins: Sequence[Join], figures: Mapping[str, np.ndarray]) -> None:
-    """Print means by kind of join."""
-    chosen = {kind: np.array([holds(join) for join in joins], bool) for kind, holds in KINDS.items()}
-    print(f"\ndistance to the true continuation, {len(joins)} joins; phase between microphones over all\n")
-    print(f"{'':28}" + "".join(f"{kind:>15}" for kind in KINDS) + f"{'phase':>8}")
-    print(f"{'joins':28}" + "".join(f"{where.sum():15d}" for where in chosen.values()))
+def print_tables(joins: Sequence[Join], figures: Mapping[str, np.ndarray]) -> None:
+    """Print means by kind of join, and of gaps by what rings."""
+    print(f"\ndistance to the true continuation, {len(joins)} joins; phase between microphones over all")
+    _print_table(joins, figures, KINDS)
+    print("\ndistance in gaps, by what was struck in the second before")
+    _print_table(joins, figures, RINGING)
+
+
+def _print_table(joins: Sequence[Join], figures: Mapping[str, np.ndarray], kinds: Mapping[str, Kind]) -> None:
+    """A row for every way; phase over all joins that have a place in the table."""
+    chosen = {kind: np.array([holds(join) for join in joins], bool) for kind, holds in kinds.items()}
+    any_of_them = np.any(list(chosen.values()), axis=0)
+    print(f"\n{'':{NAMES_WIDTH}}" + "".join(f"{kind:>14}" for kind in kinds) + f"{'phase':>8}")
+    print(f"{'joins':{NAMES_WIDTH}}" + "".join(f"{where.sum():14d}" for where in chosen.values()))
     for name, row in figures.items():
-        means = [row[where, 0].mean() if where.any() else np.nan for where in chosen.values()]
-        print(f"{name:28}" + "".join(f"{mean:15.3f}" for mean in means) + f"{_mean(row[:, 1]):8.3f}")
+        means = [_mean(row[where, 0]) for where in chosen.values()]
+        line = "".join(f"{mean:14.3f}" for mean in means) + f"{_mean(row[any_of_them, 1]):8.3f}"
+        print(f"{name:{NAMES_WIDTH}}{line}")
 
 
 def _mean(values: np.ndarray) -> float:
@@ -123,7 +118,7 @@ def _run(chosen: argparse.Namespace) -> None:
     ]
     if not joins:
         raise InputError(f"{chosen.config} gives no joins in {chosen.examples} examples; ask for more")
-    print_table(joins, measured(joins, OPPONENTS))
+    print_tables(joins, measured(joins, REPAIRS))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -17,7 +17,7 @@ from models.janssen import completed
 
 Repair = Callable[[Join], Float32Array]
 
-FADE_SECONDS = 0.005
+FADE_SECONDS, SHORT_FADE_SECONDS = 0.005, 0.001
 SEARCH_SECONDS = 0.015
 """How much earlier than need be a crossfade may come for the sake of a better match."""
 
@@ -28,6 +28,12 @@ HELD_SECONDS = 0.020
 def linear(join: Join) -> Float32Array:
     """Crossfade with equal gain as late as the tail lasts."""
     fade = _fade_samples(join)
+    return _faded(join, join.tail_stop - fade, fade)
+
+
+def short_linear(join: Join) -> Float32Array:
+    """The same within a millisecond."""
+    fade = max(1, min(seconds_to_samples(SHORT_FADE_SECONDS, join.sample_rate), (join.tail_stop - join.first) // 2))
     return _faded(join, join.tail_stop - fade, fade)
 
 
@@ -107,8 +113,19 @@ def janssen(join: Join) -> Float32Array:
     return out
 
 
+def with_perfect_knowledge(join: Join) -> Float32Array:
+    """What would have sounded, faded into what comes just before the attack: no join can do better."""
+    fade = min(seconds_to_samples(SHORT_FADE_SECONDS, join.sample_rate), join.stop - join.first)
+    out = join.incoming.copy()
+    out[:, : join.stop] = join.target[:, : join.stop]
+    ends = slice(join.stop - fade, join.stop)
+    out[:, ends] = crossfade(out[:, ends], join.incoming[:, ends])
+    return out
+
+
 OPPONENTS: dict[str, Repair] = {
     "linear crossfade": linear,
+    "linear crossfade, 1 ms": short_linear,
     "equal-power crossfade": equal_power,
     "best phase match": best_match,
     "tail held": held,

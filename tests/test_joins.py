@@ -9,7 +9,7 @@ from datagen.config import Split, read_config
 from datagen.example import ExampleMaker
 from datagen.joins import GAP_SECONDS, Join, draw_joins
 from models import join_figures
-from models.join_figures import Judge, phase_agreement
+from models.join_judge import Judge, phase_agreement
 from models.join_opponents import OPPONENTS, Repair, autoregressive, linear, stretched
 
 TINY = Path(__file__).parents[1] / "configs" / "datagen" / "tiny.yaml"
