@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -32,6 +33,16 @@ class Stretch:
     stop: int
     fade_in: int
     fade_out: int
+
+    @property
+    def edges(self) -> tuple[int, int, int, int]:
+        """Where it begins, where it is there whole, from where on it goes, and where it is gone."""
+        return self.start, self.start + self.fade_in, self.stop - self.fade_out, self.stop
+
+    def is_whole(self, first: int, last: int) -> bool:
+        """Whether nothing else sounds from ``first`` to ``last``."""
+        _, whole_from, whole_until, _ = self.edges
+        return whole_from <= first and last <= whole_until
 
 
 def render(
@@ -58,18 +69,22 @@ def render(
     repaired = stretches(placed, take.samples, take.sample_rate, plan.splice.crossfade_seconds)
     splicer = Splicer(take, plan)
     drums = [row for row, channel in enumerate(take.channels) if channel.role is not Role.CLICK]
+    all_drums = len(drums) == len(take.channels)
     block = seconds_to_samples(BLOCK_SECONDS, take.sample_rate)
     with ExitStack() as opened:
         separator = opened.enter_context(closing(_separator(take, plan, placed, repaired))) if repaired else None
         for start in range(0, take.samples, block):
             stop = min(start + block, take.samples)
-            out = splicer.read(start, stop)
-            for stretch in repaired:
-                first, last = max(start, stretch.start), min(stop, stretch.stop)
-                if separator is not None and first < last:
-                    separated = separator.read(first, last)
-                    _mix_in(out[:, first - start : last - start], separated, drums, stretch, first)
-            yield out
+            parts = []
+            for first, last, stretch in _parts(repaired, start, stop):
+                if separator is None or stretch is None:
+                    parts.append(splicer.read(first, last))
+                elif all_drums and stretch.is_whole(first, last):
+                    parts.append(separator.read(first, last))
+                else:
+                    parts.append(splicer.read(first, last))
+                    _mix_in(parts[-1], separator.read(first, last), drums, stretch, first)
+            yield np.concatenate(parts, axis=1)
             progress(stop - start)
 
 
@@ -111,6 +126,16 @@ def _stretch(before: Sequence[Stretch], since: int, until: int, fade: int, *, en
     """A stretch that is there whole from ``since`` on and begins to go a fade before ``until``."""
     start = max(since - fade, before[-1].stop if before else 0, 0)
     return Stretch(start, until, since - start, 0 if ends else min(fade, max(0, until - since)))
+
+
+def _parts(
+    repaired: Sequence[Stretch], start: int, stop: int
+) -> Generator[tuple[int, int, Stretch | None], None, None]:
+    """Cut the output from start to stop where stretches begin, are there whole, and end; each part with its stretch."""
+    inside = [stretch for stretch in repaired if stretch.start < stop and stretch.stop > start]
+    edges = {min(max(edge, start), stop) for stretch in inside for edge in stretch.edges}
+    for first, last in pairwise(sorted({start, stop} | edges)):
+        yield first, last, next((one for one in inside if one.start <= first < one.stop), None)
 
 
 def _mix_in(spliced: Audio, separated: Audio, rows: Sequence[int], stretch: Stretch, first: int) -> None:
