@@ -5,7 +5,7 @@ what no mask claims sum to one.
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from beatnet_align.bin_shares import BRIEFLY, BinShares, HitToLift, Hold
-from beatnet_align.piece_spectra import LONGEST_DECAY_SECONDS, PieceSpectra, learn
+from beatnet_align.piece_spectra import LONGEST_DECAY_SECONDS, PieceSpectra, Span, learn
 from beatnet_align.take import Audio, Take
-from beatnet_align.units import seconds_to_samples
+from beatnet_align.units import IntArray, seconds_to_samples
 
 EARLIEST_SECONDS, GATE_SECONDS = 0.002, 0.001
 """A hit is faded in over this stretch before its onset."""
@@ -136,24 +136,46 @@ class HeardBlock:
         self._early: dict[int, Sound] = {}
         self._shares = BinShares(spectra, hits, spans, gains, levels, hold)
 
-    def sound(self, number: int) -> Sound | None:
-        """What a hit sounds like in every microphone, where it is; None where nothing of it is heard."""
-        span = self._shares.claimed(number)
-        if span.stop <= span.start:
-            return None
-        transform = self._transform
-        masked = self._frequencies[span.start : span.stop] * transform.to_bins(self._shares.mask(number, span))
-        at = self.start + span.start * transform.hop_samples
-        whole = transform.inverse(masked)
-        gated = self._gated(self.hits[number], whole, at)
-        ends = max(0, self.hits[number].strike.onset_samples - at)
-        self._early[number] = Sound(at, whole[:, :ends] - gated[:, :ends])
-        return Sound(at, gated)
+    def sounds(self, number: int, asked: IntArray | None = None) -> Iterator[Sound]:
+        """What a hit sounds like in every microphone, where it is, part by part.
+
+        Args:
+            number: Of the hit.
+            asked: [stretches, 2], from which sample to which it will be used; everywhere when None. The parts hold
+                that, and what comes before the onset. At their ends, beyond what was asked for, they lack something.
+
+        Yields:
+            In order of time, apart from each other; nothing where nothing of it is heard.
+        """
+        span, hop = self._shares.claimed(number), self._transform.hop_samples
+        onset = self.hits[number].strike.onset_samples
+        starts, ends = self.start + span.start * hop, self.start + span.stop * hop
+        parts = [span] if asked is None else self._frames_asked_for(span, np.append(asked, [[starts, onset]], axis=0))
+        for part in parts:
+            mask = self._transform.to_bins(self._shares.mask(number, part))
+            masked = self._frequencies[part.start : part.stop] * mask
+            at = self.start + part.start * hop
+            audio = self._transform.inverse(masked)
+            before = audio[:, : max(0, onset - at)].copy()
+            self._gate(self.hits[number], Sound(at, audio), ends)
+            if at == starts:
+                self._early[number] = Sound(at, before - audio[:, : before.shape[1]])
+            yield Sound(at, audio)
+
+    def _frames_asked_for(self, span: Span, asked: IntArray) -> list[Span]:
+        """The runs of a span's frames that are heard where somebody asks."""
+        half = self._transform.window_samples // 2
+        middles = self.start + self._transform.hop_samples * np.arange(span.start, span.stop)
+        firsts, lasts = np.sort(asked, axis=0).T
+        # More stretches begin before a frame ends than end before it begins: one of them is heard there.
+        wanted = np.searchsorted(firsts, middles + half) > np.searchsorted(lasts, middles - half, side="right")
+        edges = np.flatnonzero(np.diff(wanted, prepend=False, append=False)).reshape(-1, 2).tolist()
+        return [Span(span.start + first, span.start + last, span.lag + first) for first, last in edges]
 
     def early(self, number: int) -> tuple[int, Sound] | None:
         """What a hit claimed before its onset, and whose it is: that of the hit which was struck just before.
 
-        To be asked for after :meth:`sound`.
+        To be asked for after :meth:`sounds`.
 
         Returns:
             The number of that hit and its sound; None where nothing was struck just before.
@@ -166,8 +188,8 @@ class HeardBlock:
             if apart > fresh:
                 return None
             if apart >= least and self.hits[before].lifted:
-                early = self._early[number]
-                return before, Sound(early.start, self._gated(self.hits[before], early.audio, early.start, fades=False))
+                self._gate(self.hits[before], self._early[number])
+                return before, self._early[number]
         return None
 
     def filler(self, number: int) -> Sound | None:
@@ -186,14 +208,13 @@ class HeardBlock:
         sound[:, sound.shape[1] - edge :] *= rise[::-1]
         return Sound(at, sound)
 
-    def _gated(self, hit: HitToLift, sound: Float32Audio, at: int, *, fades: bool = True) -> Float32Audio:
-        """Nothing before its onset, and where it ``fades`` an end without a click."""
-        rate, onset = self.sample_rate, hit.strike.onset_samples
+    def _gate(self, hit: HitToLift, sound: Sound, ends: int | None = None) -> None:
+        """Silence what lies before the onset of a hit, and fade out what comes before the sample where it ``ends``."""
+        rate = self.sample_rate
+        times = np.arange(sound.start, sound.start + sound.audio.shape[1])
         gate = seconds_to_samples(EARLIEST_SECONDS, rate) - seconds_to_samples(GATE_SECONDS, rate)
-        opens = (np.arange(at, at + sound.shape[1]) - onset + seconds_to_samples(EARLIEST_SECONDS, rate)) / gate
-        fade = min(seconds_to_samples(LAST_FADE_SECONDS, rate), sound.shape[1])
-        if fades and fade:
-            opens[-fade:] = np.minimum(opens[-fade:], np.linspace(1.0, 0.0, fade))
-        sound = sound * np.clip(opens, 0.0, 1.0).astype(np.float32)
-        sound[:, max(0, self._end - at) :] = 0.0
-        return sound
+        opens = (times - hit.strike.onset_samples + seconds_to_samples(EARLIEST_SECONDS, rate)) / gate
+        if ends is not None:
+            opens = np.minimum(opens, (ends - 1 - times) / (seconds_to_samples(LAST_FADE_SECONDS, rate) - 1))
+        sound.audio[:] *= np.clip(opens, 0.0, 1.0).astype(np.float32)
+        sound.audio[:, max(0, self._end - sound.start) :] = 0.0

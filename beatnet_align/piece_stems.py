@@ -164,8 +164,7 @@ def _lift_block(lifter: Lifter, block: int, rows: Mapping[str, int], into: Float
     """Add the sounds of a block's hits to the rows of their kinds, [rows, channels, samples] from ``start`` on."""
     heard = lifter.hear(block)
     for number, hit in enumerate(heard.hits):
-        sound = heard.sound(number) if hit.lifted else None
-        if sound is not None:
+        for sound in heard.sounds(number) if hit.lifted else ():
             add_sound(into[rows[hit.strike.kind]], start, sound)
 
 

@@ -69,22 +69,22 @@ def render(
     repaired = stretches(placed, take.samples, take.sample_rate, plan.splice.crossfade_seconds)
     splicer = Splicer(take, plan)
     drums = [row for row, channel in enumerate(take.channels) if channel.role is not Role.CLICK]
-    all_drums = len(drums) == len(take.channels)
     block = seconds_to_samples(BLOCK_SECONDS, take.sample_rate)
     with ExitStack() as opened:
         separator = opened.enter_context(closing(_separator(take, plan, placed, repaired))) if repaired else None
+
+        def part(first: int, last: int, stretch: Stretch | None) -> Audio:
+            if separator is None or stretch is None:
+                return splicer.read(first, last)
+            if stretch.is_whole(first, last) and len(drums) == len(take.channels):
+                return separator.read(first, last)
+            out = splicer.read(first, last)
+            _mix_in(out, separator.read(first, last), drums, stretch, first)
+            return out
+
         for start in range(0, take.samples, block):
             stop = min(start + block, take.samples)
-            parts = []
-            for first, last, stretch in _parts(repaired, start, stop):
-                if separator is None or stretch is None:
-                    parts.append(splicer.read(first, last))
-                elif all_drums and stretch.is_whole(first, last):
-                    parts.append(separator.read(first, last))
-                else:
-                    parts.append(splicer.read(first, last))
-                    _mix_in(parts[-1], separator.read(first, last), drums, stretch, first)
-            yield np.concatenate(parts, axis=1)
+            yield np.concatenate([part(*where) for where in _parts(repaired, start, stop)], axis=1)
             progress(stop - start)
 
 
@@ -160,4 +160,5 @@ def _separator(take: Take, plan: EditPlan, placed: Sequence[Placement], repaired
         number < len(repaired) and start + rings >= repaired[number].start
         for number, start in zip(next_to, starts, strict=True)
     ]
-    return Separator(take, plan, shifts, wanted)
+    asked = np.array([(one.start, one.stop) for one in repaired], np.int64)
+    return Separator(take, plan, shifts, wanted, asked)

@@ -17,7 +17,7 @@ from beatnet_align.lifting import HeardBlock, Lifter, Sound, add_sound
 from beatnet_align.piece_spectra import Strike
 from beatnet_align.splice import Splicer
 from beatnet_align.take import Audio, Take
-from beatnet_align.units import seconds_to_samples
+from beatnet_align.units import IntArray, seconds_to_samples
 
 MOVING_FAVOUR = 1.4
 """A hit counts by this factor more in the close microphone that it triggers: the model cannot tell a kick from the hat
@@ -33,11 +33,11 @@ class Lifted:
     """What the hits of a block sound like, summed.
 
     Attributes:
-        taken: Where they were, to be taken out of the source.
+        missing: Where they were, with opposite signs: added to the source, it takes them out.
         moved: Where they go, to be added to the output.
     """
 
-    taken: Sound
+    missing: Sound
     moved: Sound
 
 
@@ -49,9 +49,17 @@ class Separator:
         plan: Valid for the take.
         shifts_samples: [moves], how far each hit goes.
         wanted: [moves], whether a hit is lifted at all; the others go with the splice.
+        asked: [stretches, 2], from where to where the output will be read, in samples.
     """
 
-    def __init__(self, take: Take, plan: EditPlan, shifts_samples: Sequence[int], wanted: Sequence[bool]) -> None:
+    def __init__(
+        self,
+        take: Take,
+        plan: EditPlan,
+        shifts_samples: Sequence[int],
+        wanted: Sequence[bool],
+        asked: IntArray,
+    ) -> None:
         hits = [
             HitToLift(Strike.of(move), shift, lifted, _favours(take, move))
             for move, shift, lifted in zip(plan.moves, shifts_samples, wanted, strict=True)
@@ -61,6 +69,8 @@ class Separator:
         self._coming: dict[int, Future[Lifted]] = {}
         self._threads = ThreadPoolExecutor(1 + AHEAD_BLOCKS)
         self._splicer = Splicer(replace(take, source=_Rest(take, self)), plan)
+        self._asked = asked
+        self._asked_of_source = np.array([self._splicer.reads(start, stop) for start, stop in asked.tolist()], np.int64)
         self._furthest = max((abs(shift) for shift in shifts_samples), default=0)
 
     def read(self, start_samples: int, stop_samples: int) -> Audio:
@@ -97,15 +107,18 @@ class Separator:
         heard = self._lifter.hear(block)
         sums = _Sums(heard)
         for number, hit in enumerate(heard.hits):
-            sound = heard.sound(number) if hit.lifted else None
-            if sound is not None:
+            if not hit.lifted:
+                continue
+            asked = np.concatenate([self._asked_of_source, self._asked - hit.shift])
+            parts = list(heard.sounds(number, asked))
+            for sound in parts:
                 sums.lift(sound, hit.shift)
-                early = heard.early(number)
-                if early is not None:
-                    sums.lift(early[1], heard.hits[early[0]].shift)
-                filler = heard.filler(number)
-                if filler is not None:
-                    sums.fill(filler)
+            early = heard.early(number) if parts else None
+            if early is not None:
+                sums.lift(early[1], heard.hits[early[0]].shift)
+            filler = heard.filler(number) if parts else None
+            if filler is not None:
+                sums.fill(filler)
         return sums.lifted()
 
 
@@ -126,7 +139,7 @@ class _Rest:
         """See :class:`~beatnet_align.take.AudioSource`."""
         audio = self._take.read(start_samples, stop_samples).copy()
         for lifted in self._separator.taken(start_samples, stop_samples):
-            add_sound(audio, start_samples, Sound(lifted.taken.start, -lifted.taken.audio))
+            add_sound(audio, start_samples, lifted.missing)
         return audio
 
 
@@ -154,5 +167,6 @@ class _Sums:
         add_sound(self._moved.audio, self._moved.start, sound)
 
     def lifted(self) -> Lifted:
-        """All of it."""
+        """All of it; nothing can be added any more."""
+        np.negative(self._taken.audio, out=self._taken.audio)
         return Lifted(self._taken, self._moved)

@@ -6,8 +6,10 @@ front run on into, stretched, or continued by a model of it, with a crossfade in
 a network mixes both sides.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
 
@@ -154,6 +156,9 @@ class Mixed:
 
 
 Span = Plain | Fade | Stretched | Continued | Mixed
+Group = tuple[list[int], list[Span]]
+"""Rows of the take that are cut together, and what sounds there."""
+_start, _stop = attrgetter("start"), attrgetter("stop")
 
 
 class Splicer:
@@ -180,6 +185,10 @@ class Splicer:
     def read(self, start_samples: int, stop_samples: int) -> Audio:
         """[channels, stop_samples − start_samples] of the output; what does not move is the input bit for bit."""
         return _render_block(self._take, self._groups, start_samples, stop_samples)
+
+    def reads(self, start_samples: int, stop_samples: int) -> tuple[int, int]:
+        """From where to where :meth:`read` reads the take for that stretch of the output, or for any part of it."""
+        return _source_of_block(_spans_inside(self._groups, start_samples, stop_samples), start_samples, stop_samples)
 
 
 def timeline(
@@ -316,10 +325,21 @@ class _Layout:
         return Mixed(start, stop, *shifts, opens=opens, context=self.seam_context, tail=start - tail_start)
 
 
-def _render_block(take: Take, groups: Sequence[tuple[list[int], list[Span]]], start: int, stop: int) -> Audio:
-    inside = [(rows, [span for span in spans if span.start < stop and span.stop > start]) for rows, spans in groups]
-    first = min(span.source[0] for _, spans in inside for span in _clipped(spans, start, stop))
-    last = max(span.source[1] for _, spans in inside for span in _clipped(spans, start, stop))
+def _spans_inside(groups: Sequence[Group], start: int, stop: int) -> list[Group]:
+    return [
+        (rows, spans[bisect_right(spans, start, key=_stop) : bisect_left(spans, stop, key=_start)])
+        for rows, spans in groups
+    ]
+
+
+def _source_of_block(inside: Sequence[Group], start: int, stop: int) -> tuple[int, int]:
+    sources = [span.source for _, spans in inside for span in _clipped(spans, start, stop)]
+    return min(first for first, _ in sources), max(last for _, last in sources)
+
+
+def _render_block(take: Take, groups: Sequence[Group], start: int, stop: int) -> Audio:
+    inside = _spans_inside(groups, start, stop)
+    first, last = _source_of_block(inside, start, stop)
     # At least one sample of the take itself: all of a block may come from outside, and only the source knows its type.
     first, last = min(first, take.samples - 1), max(last, 1)
     source = take.read(first, last)

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -25,6 +26,7 @@ from beatnet_align.separation import Separator
 from beatnet_align.splice import Splicer
 from beatnet_align.take import Audio, Take, take_from_array
 from beatnet_align.tempo_map import TempoMap
+from beatnet_align.units import IntArray
 
 RATE = 8_000
 FLAM_SECONDS = 0.015
@@ -455,9 +457,11 @@ def test_hits_are_lifted_where_they_are_heard_in_a_repaired_stretch(monkeypatch:
     asked: list[bool] = []
 
     class Spy(Separator):
-        def __init__(self, take: Take, plan: EditPlan, shifts: Sequence[int], wanted: Sequence[bool]) -> None:
+        def __init__(
+            self, take: Take, plan: EditPlan, shifts: Sequence[int], wanted: Sequence[bool], heard: IntArray
+        ) -> None:
             asked.extend(wanted)
-            super().__init__(take, plan, shifts, wanted)
+            super().__init__(take, plan, shifts, wanted, heard)
 
     monkeypatch.setattr(rendering, "Separator", Spy)
     take = take_from_array(noise(2, 20 * RATE), RATE)
@@ -468,6 +472,31 @@ def test_hits_are_lifted_where_they_are_heard_in_a_repaired_stretch(monkeypatch:
     # A second of ringing reaches from the hit before into the stretch; a stretch ends in front of the next hit.
     heard = {5, 6, 7, 11, 12}
     assert asked == [line in heard for _, _, line, _ in goes]
+
+
+@settings(max_examples=25)
+@given(
+    performance=performances(),
+    fill=st.sampled_from(Fill),
+    asked=st.lists(st.integers(0, 40_000), min_size=2, max_size=6),
+)
+def test_what_is_asked_for_is_the_same_whatever_else_is(
+    performance: tuple[int, list[tuple[int, int, int, Piece]]], fill: Fill, asked: list[int]
+) -> None:
+    samples, goes = performance
+    take = take_from_array(noise(2, samples), RATE)
+    plan = replace(plan_of(take, goes, SEPARATE), splice=SpliceSettings(fill=fill))
+    assume(goes and is_valid(plan, take))
+    edges = sorted({edge % samples for edge in asked})
+    parts = np.array(edges[: len(edges) // 2 * 2], np.int64).reshape(-1, 2)
+    shifts, wanted = [shift for _, shift, _, _ in goes], [True] * len(goes)
+    everything = np.array([[0, samples]], np.int64)
+    with (
+        closing(Separator(take, plan, shifts, wanted, everything)) as whole,
+        closing(Separator(take, plan, shifts, wanted, parts)) as partial,
+    ):
+        for start, stop in parts.tolist():
+            np.testing.assert_array_equal(partial.read(start, stop), whole.read(start, stop))
 
 
 def test_what_is_not_repaired_costs_no_listening() -> None:
