@@ -182,9 +182,8 @@ def find_hits(
     levelled: list[_LevelledHit] = []
     usual_db: list[npt.NDArray[np.float32]] = []
     with ThreadPoolExecutor(max_workers=2) as pool:
-        for block in ahead(_blocks(take, triggers)):
-            parts = pool.map(hit_features, np.split(block.audio, len(triggers)))
-            features_db = np.concatenate(list(parts))
+        # The next block's features are worked out while the network hears this one.
+        for block, features_db in ahead(_with_features(_blocks(take, triggers), pool)):
             outputs = model(normalised(features_db, reference_db(features_db)), roles)
             found = [hit for hit in decode(*outputs, thresholds) if block.owns(hit.onset_frames)]
             onsets = _onsets_in_block(found, block.audio, refiner)
@@ -247,6 +246,13 @@ def _blocks(take: Take, channels: Sequence[int]) -> Iterator[_Block]:
             np.inf if ends else (stop - first) * frame,
             (take.samples if ends else stop * grain_source) - start * grain_source,
         )
+
+
+def _with_features(blocks: Iterator[_Block], pool: ThreadPoolExecutor) -> Iterator[tuple[_Block, Features]]:
+    """Each block with its features in decibels, several channels at a time."""
+    for block in blocks:
+        of_channels = pool.map(hit_features, np.split(block.audio, len(block.audio)))
+        yield block, np.concatenate(list(of_channels))
 
 
 def _grain(sample_rate: int) -> tuple[int, int]:

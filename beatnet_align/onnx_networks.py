@@ -46,6 +46,7 @@ def open_network(
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or min(MAX_THREADS, os.cpu_count() or 1)
     options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others have work for a waiting core
     try:
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         told = session.get_modelmeta().custom_metadata_map
