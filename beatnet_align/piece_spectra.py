@@ -98,6 +98,16 @@ class Span:
     stop: int
     lag: int
 
+    @property
+    def frames(self) -> slice:
+        """Of the row."""
+        return slice(self.start, self.stop)
+
+    @property
+    def lags(self) -> slice:
+        """Frames of the template."""
+        return slice(self.lag, self.lag + self.stop - self.start)
+
 
 @dataclass(frozen=True, eq=False)
 class PieceSpectra:
@@ -125,9 +135,11 @@ class PieceSpectra:
         """How strong each strike is in each band, [strikes, bands], so that together they explain ``levels``."""
         fit = _Fit(self.transform, levels, strikes, spans, self.floor)
         gains = np.ones((len(strikes), GAIN_BANDS), np.float32)
+        templates = {kind: _flat(template) for kind, template in self.templates.items()}
+        weighed = fit.weighed(templates, self.weights)
         for _ in range(ITERATIONS):
-            gains = fit.better_gains(gains, self.templates, self.weights)
-        return fit.per_band(gains)
+            gains = fit.better_gains(gains, templates, weighed)
+        return np.asarray(gains[:, fit.of_bands])
 
 
 def learn(take: Take, strikes: Sequence[Strike]) -> PieceSpectra:
@@ -151,9 +163,31 @@ def learn(take: Take, strikes: Sequence[Strike]) -> PieceSpectra:
     falling_from = round(RISE_SECONDS * transform.frames_per_second) + LEAD_IN_FRAMES
     for _ in range(ITERATIONS):
         templates = fit.better_templates(gains, templates, falling_from)
-        gains = fit.better_gains(gains, templates, weights)
+        gains = fit.better_gains(gains, templates, fit.weighed(templates, weights))
         gains, templates = fit.balanced(gains, templates)
-    return PieceSpectra(transform, templates, weights, floor)
+    shaped = {kind: template.reshape(-1, *levels.shape[1:]) for kind, template in templates.items()}
+    return PieceSpectra(transform, shaped, weights, floor)
+
+
+Rows = npt.NDArray[np.float32]
+"""Levels with the bands of all channels side by side, [frames, channels * bands], since NumPy is fast on long rows."""
+
+
+def _flat(levels: Levels) -> Rows:
+    return levels.reshape(len(levels), -1)
+
+
+@dataclass(frozen=True, eq=False)
+class _Weighed:
+    """A template as gains see it.
+
+    Attributes:
+        rows: Each cell by the weight of its errors.
+        sums: [frames + 1, GAIN_BANDS], of all before a frame.
+    """
+
+    rows: Rows
+    sums: npt.NDArray[np.float64]
 
 
 class _Fit:
@@ -162,28 +196,24 @@ class _Fit:
     def __init__(
         self, transform: Transform, levels: Levels, strikes: Sequence[Strike], spans: Sequence[Span], floor: float
     ) -> None:
-        self.levels = levels + np.float32(floor)
+        self.levels = _flat(levels) + np.float32(floor)
         self.floor = np.float32(floor)
         self.kinds = [strike.kind for strike in strikes]
         self.spans = spans
         edges_hz = np.geomspace(LOWEST_GAIN_HZ, HIGHEST_GAIN_HZ, GAIN_BANDS - 1)
-        of_bands = np.searchsorted(edges_hz, transform.bands_hz)
-        self.membership = np.eye(GAIN_BANDS, dtype=np.float32)[of_bands]
+        self.of_bands = np.searchsorted(edges_hz, transform.bands_hz)
+        self.of_cells = np.tile(self.of_bands, levels.shape[1])
+        self.membership = np.eye(GAIN_BANDS, dtype=np.float32)[self.of_cells]
 
-    def per_band(self, gains: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """[strikes, bands] of [strikes, GAIN_BANDS]."""
-        return np.asarray(gains @ self.membership.T)
-
-    def first_template(self, kind: str, length: int) -> Levels:
+    def first_template(self, kind: str, length: int) -> Rows:
         """What nearly all strikes of a kind have."""
         mine = [span for span, other in zip(self.spans, self.kinds, strict=True) if other == kind]
         step = -(-len(mine) // MOST_STARTING_HITS)
-        heard = np.full((len(mine[::step]), length, *self.levels.shape[1:]), np.float32(np.inf))
+        heard = np.full((len(mine[::step]), length, self.levels.shape[1]), np.float32(np.inf))
         shown = np.zeros(length, np.intp)
         for row, span in zip(heard, mine[::step], strict=True):
-            lags = slice(span.lag, span.lag + span.stop - span.start)
-            row[lags] = self.levels[span.start : span.stop]
-            shown[lags] += 1
+            row[span.lags] = self.levels[span.frames]
+            shown[span.lags] += 1
         heard.sort(axis=0)
         rank = np.rint(START_PERCENTILE / 100.0 * np.maximum(shown - 1, 0)).astype(np.intp)
         template = heard[rank, np.arange(length)]
@@ -191,61 +221,65 @@ class _Fit:
         return np.asarray(template)
 
     def better_templates(
-        self, gains: npt.NDArray[np.float32], templates: Mapping[str, Levels], falling_from: int
-    ) -> dict[str, Levels]:
+        self, gains: npt.NDArray[np.float32], templates: Mapping[str, Rows], falling_from: int
+    ) -> dict[str, Rows]:
         """One multiplicative update of every template."""
-        rows, ratio = self.per_band(gains), self._ratio(gains, templates)
+        ratio = self._ratio(gains, templates)
         asked = {kind: np.zeros_like(template) for kind, template in templates.items()}
-        given = {
-            kind: np.full((len(template), rows.shape[1]), 1e-9, np.float32) for kind, template in templates.items()
-        }
-        for kind, span, row in zip(self.kinds, self.spans, rows, strict=True):
-            lags = slice(span.lag, span.lag + span.stop - span.start)
-            asked[kind][lags] += row * ratio[span.start : span.stop]
-            given[kind][lags] += row
+        given = {kind: np.full((len(template), GAIN_BANDS), 1e-9, np.float32) for kind, template in templates.items()}
+        for kind, span, gain in zip(self.kinds, self.spans, gains, strict=True):
+            asked[kind][span.lags] += gain[self.of_cells] * ratio[span.frames]
+            given[kind][span.lags] += gain
         better = {}
         for kind, template in templates.items():
             seen = given[kind] > 1e-6  # where no strike shows a lag, nothing is learned about it
-            update = np.where(seen[:, None], asked[kind] / given[kind][:, None], np.float32(1.0))
-            new = template * update
+            new = template * np.where(
+                seen[:, self.of_cells], asked[kind] / given[kind][:, self.of_cells], np.float32(1.0)
+            )
             new[falling_from:] = np.minimum.accumulate(new[falling_from:], axis=0)
             better[kind] = new
         return better
 
+    def weighed(self, templates: Mapping[str, Rows], weights: npt.NDArray[np.float32]) -> dict[str, _Weighed]:
+        """Templates for :meth:`better_gains`, with the weights of [channels, bands]."""
+        found = {}
+        for kind, template in templates.items():
+            rows = template * weights.reshape(-1)
+            sums = np.zeros((len(rows) + 1, GAIN_BANDS))
+            np.cumsum(rows @ self.membership, axis=0, out=sums[1:])
+            found[kind] = _Weighed(rows, sums)
+        return found
+
     def better_gains(
-        self,
-        gains: npt.NDArray[np.float32],
-        templates: Mapping[str, Levels],
-        weights: npt.NDArray[np.float32],
+        self, gains: npt.NDArray[np.float32], templates: Mapping[str, Rows], weighed: Mapping[str, _Weighed]
     ) -> npt.NDArray[np.float32]:
         """One multiplicative update of every gain."""
         ratio = self._ratio(gains, templates)
-        weighted = {kind: template * weights for kind, template in templates.items()}
         better = np.empty_like(gains)
         for number, (kind, span) in enumerate(zip(self.kinds, self.spans, strict=True)):
-            template = weighted[kind][span.lag : span.lag + span.stop - span.start]
-            asked = np.einsum("tcb,tcb->b", template, ratio[span.start : span.stop]) @ self.membership
-            given = template.sum(axis=(0, 1)) @ self.membership
+            template = weighed[kind]
+            asked = np.einsum("tn,tn->n", template.rows[span.lags], ratio[span.frames]) @ self.membership
+            given = template.sums[span.lags.stop] - template.sums[span.lags.start]
             better[number] = gains[number] * asked / np.maximum(given, 1e-12)
         return better
 
     def balanced(
-        self, gains: npt.NDArray[np.float32], templates: Mapping[str, Levels]
-    ) -> tuple[npt.NDArray[np.float32], dict[str, Levels]]:
+        self, gains: npt.NDArray[np.float32], templates: Mapping[str, Rows]
+    ) -> tuple[npt.NDArray[np.float32], dict[str, Rows]]:
         """The same model with templates that are as loud as a hit of middling strength."""
         gains, louder = gains.copy(), {}
         for kind, template in templates.items():
             mine = np.array([other == kind for other in self.kinds])
             middle = np.exp(np.log(np.maximum(gains[mine], 1e-6)).mean(axis=0))
             gains[mine] /= middle
-            louder[kind] = template * (self.membership @ middle)
+            louder[kind] = template * middle[self.of_cells]
         return gains, louder
 
-    def _ratio(self, gains: npt.NDArray[np.float32], templates: Mapping[str, Levels]) -> Levels:
+    def _ratio(self, gains: npt.NDArray[np.float32], templates: Mapping[str, Rows]) -> Rows:
         """What is heard over what the model says, in every frame."""
         model = np.full_like(self.levels, self.floor)
-        for kind, span, row in zip(self.kinds, self.spans, self.per_band(gains), strict=True):
-            model[span.start : span.stop] += templates[kind][span.lag : span.lag + span.stop - span.start] * row
+        for kind, span, gain in zip(self.kinds, self.spans, gains, strict=True):
+            model[span.frames] += templates[kind][span.lags] * gain[self.of_cells]
         return np.asarray(np.divide(self.levels, model, out=model))
 
 
@@ -258,7 +292,8 @@ def _span(onset_frame: int, template_frames: int, frames: int) -> Span:
     start = onset_frame - LEAD_IN_FRAMES
     stop = start + template_frames
     inside_start, inside_stop = min(max(start, 0), frames), min(max(stop, 0), frames)
-    return Span(inside_start, max(inside_start, inside_stop), inside_start - start)
+    lag = min(max(0, inside_start - start), template_frames)
+    return Span(inside_start, max(inside_start, inside_stop), lag)
 
 
 def _excerpts(
