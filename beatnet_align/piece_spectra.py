@@ -310,7 +310,7 @@ def _excerpts(
     for start in starts:
         before = sum(len(part) for part in levels)
         stop = min(start + length + (0 if start + length in starts else decay), take.samples)
-        part = transform.levels(transform.forward(take.read(start, stop)))
+        part = transform.levels_of(take.read(start, stop))
         levels.append(part)
         ends = stop == take.samples
         for strike in strikes:

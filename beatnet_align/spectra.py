@@ -1,5 +1,6 @@
 """Short-time spectra of all microphones together, and the bands in which they are modelled."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,6 +22,10 @@ HOPS_A_WINDOW = 4
 SINGLE_BINS = 32
 BINS_A_POOL = 16
 """Bins up to 1.4 kHz stand alone; above, one in 16 of a bin's number are pooled, about the width of a critical band."""
+
+
+FRAMES_AT_ONCE = 16
+"""So few that those of a dozen channels stay in a core's cache, which is worth more than threads in each transform."""
 
 
 @dataclass(frozen=True)
@@ -78,32 +83,58 @@ class Transform:
 
     def forward(self, audio: Audio) -> Spectra:
         """Spectra of audio, [channels, samples]; frame ``t`` is centred on sample ``t * hop_samples``."""
+        frames = self._frames(audio)
+        spectra = np.empty((len(frames), len(audio), self.window_samples // 2 + 1), np.complex64)
+        for some in _in_parts(len(frames)):
+            spectra[some] = fft.rfft(frames[some] * self._window, axis=2)
+        return spectra
+
+    def levels_of(self, audio: Audio) -> Levels:
+        """The :meth:`levels` of its spectra, which are not kept."""
+        frames = self._frames(audio)
+        levels = np.empty((len(frames), len(audio), len(self._edges)), np.float32)
+        for some in _in_parts(len(frames)):
+            levels[some] = self.levels(fft.rfft(frames[some] * self._window, axis=2))
+        return levels
+
+    def _frames(self, audio: Audio) -> npt.NDArray[np.float32]:
+        """The stretches that the windows cover, [frames, channels, window_samples]; a view."""
         channels, samples = audio.shape
         hop, window = self.hop_samples, self.window_samples
         frames = -(-samples // hop) + 1
         padded = np.zeros((channels, (frames - 1) * hop + window), np.float32)
         padded[:, window // 2 : window // 2 + samples] = audio
-        cut = np.lib.stride_tricks.sliding_window_view(padded, window, axis=1)[:, ::hop]
-        spectra: Spectra = fft.rfft(cut.transpose(1, 0, 2) * self._window, axis=2, workers=-1)
-        return spectra
+        return np.lib.stride_tricks.sliding_window_view(padded, window, axis=1)[:, ::hop].transpose(1, 0, 2)
 
     def inverse(self, spectra: Spectra) -> npt.NDArray[np.float32]:
         """Audio of spectra, [channels, frames * hop_samples], from the centre of the first frame on."""
         frames, channels, _ = spectra.shape
         hop = self.hop_samples
-        pieces = fft.irfft(spectra, self.window_samples, axis=2, workers=-1) * self._window
-        parts = pieces.transpose(1, 0, 2).reshape(channels, frames, HOPS_A_WINDOW, hop)
-        sums = np.zeros((channels, frames + HOPS_A_WINDOW - 1, hop), np.float32)
+        pieces = fft.irfft(spectra, self.window_samples, axis=2)
+        pieces *= self._window * np.float32(2 / HOPS_A_WINDOW)
+        parts = pieces.reshape(frames, channels, HOPS_A_WINDOW, hop)
+        sums = np.zeros((frames + HOPS_A_WINDOW - 1, channels, hop), np.float32)
         for part in range(HOPS_A_WINDOW):
-            sums[:, part : part + frames] += parts[:, :, part]
-        audio = sums.reshape(channels, -1)[:, self.window_samples // 2 :][:, : frames * hop]
-        return np.asarray(audio * np.float32(2 / HOPS_A_WINDOW))
+            sums[part : part + frames] += parts[:, :, part]
+        audio = sums.transpose(1, 0, 2).reshape(channels, -1)
+        return audio[:, self.window_samples // 2 :][:, : frames * hop]
 
     def levels(self, spectra: Spectra) -> Levels:
         """Mean magnitude of the bins of every band."""
-        sums = np.add.reduceat(np.abs(spectra), self._edges, axis=2)
-        return np.asarray(sums / self._bins_of_bands.astype(np.float32))
+        levels = np.empty((*spectra.shape[:2], len(self._edges)), np.float32)
+        for some in _in_parts(len(spectra)):
+            levels[some] = np.add.reduceat(np.abs(spectra[some]), self._edges, axis=2)
+        levels /= self._bins_of_bands.astype(np.float32)
+        return levels
 
-    def to_bins(self, of_bands: Levels) -> Levels:
-        """Values of bands, [.., bands], for every bin: [.., bins]."""
-        return np.repeat(of_bands, self._bins_of_bands, axis=-1)
+    def weighted(self, spectra: Spectra, of_bands: Levels) -> Spectra:
+        """Spectra, each bin times its band's value, [frames, channels, bands]."""
+        # Real and imaginary parts alike, in half the time that a product of complex numbers takes.
+        values = np.repeat(of_bands, 2 * self._bins_of_bands, axis=-1)
+        return (spectra.view(np.float32) * values).view(np.complex64)
+
+
+def _in_parts(frames: int) -> Iterator[slice]:
+    """Frames a few at a time."""
+    for start in range(0, frames, FRAMES_AT_ONCE):
+        yield slice(start, min(start + FRAMES_AT_ONCE, frames))

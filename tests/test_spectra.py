@@ -23,6 +23,10 @@ def flat(transform: Transform, level: float, frames: int = 3, channels: int = 2)
     return spectra
 
 
+def ones(transform: Transform, frames: int = 3, channels: int = 2) -> Spectra:
+    return np.ones((frames, channels, transform.window_samples // 2 + 1), np.complex64)
+
+
 def some_levels(transform: Transform, frames: int = 3, channels: int = 2) -> Levels:
     shape = (frames, channels, len(transform.bands_hz))
     return np.random.default_rng(2).uniform(0.0, 1.0, shape).astype(np.float32)
@@ -110,8 +114,9 @@ def test_channels_know_nothing_of_each_other(rate: int, channels: int, seed: int
 def test_masks_that_sum_to_one_give_parts_that_sum_to_the_audio(rate: int, seed: int) -> None:
     transform, audio = Transform(rate), noise(2, 5_001, seed)
     spectra = transform.forward(audio)
-    mask = transform.to_bins(some_levels(transform, len(spectra)))
-    parts = transform.inverse(spectra * mask) + transform.inverse(spectra * (1 - mask))
+    mask = some_levels(transform, len(spectra))
+    shares = [transform.weighted(spectra, share) for share in (mask, 1 - mask)]
+    parts = transform.inverse(shares[0]) + transform.inverse(shares[1])
     np.testing.assert_allclose(parts, transform.inverse(spectra), atol=5e-6)
 
 
@@ -119,7 +124,7 @@ def test_masks_that_sum_to_one_give_parts_that_sum_to_the_audio(rate: int, seed:
 def test_bands_cover_every_bin_once(rate: int) -> None:
     transform = Transform(rate)
     bands = len(transform.bands_hz)
-    of_bins = transform.to_bins(np.arange(bands, dtype=np.float32))
+    of_bins = transform.weighted(ones(transform), np.arange(bands, dtype=np.float32))[0, 0].real
     assert of_bins.shape == (transform.window_samples // 2 + 1,)
     np.testing.assert_array_equal(np.unique(of_bins), np.arange(bands))
     assert (np.diff(of_bins) >= 0).all()
@@ -144,13 +149,20 @@ def test_constant_spectra_have_constant_levels(rate: int, level: float) -> None:
     assert levels.shape == (3, 2, len(transform.bands_hz))
     assert levels.dtype == np.float32
     np.testing.assert_allclose(levels, level, rtol=1e-5)
-    np.testing.assert_allclose(transform.to_bins(levels), level, rtol=1e-5)
+    np.testing.assert_allclose(transform.weighted(ones(transform), levels), level, rtol=1e-5)
 
 
 @pytest.mark.parametrize("rate", RATES_HZ)
 def test_the_levels_of_what_bands_say_are_what_they_say(rate: int) -> None:
     transform = Transform(rate)
     of_bands = some_levels(transform)
-    of_bins = transform.to_bins(of_bands)
+    of_bins = transform.weighted(ones(transform), of_bands)
     assert of_bins.shape == (3, 2, transform.window_samples // 2 + 1)
-    np.testing.assert_allclose(transform.levels(of_bins.astype(np.complex64)), of_bands, rtol=1e-6)
+    np.testing.assert_allclose(transform.levels(of_bins), of_bands, rtol=1e-6)
+
+
+@settings(max_examples=20)
+@given(channels=st.integers(1, 3), samples=st.integers(1, 20_000), seed=st.integers(0, 9))
+def test_levels_of_audio_are_those_of_its_spectra(channels: int, samples: int, seed: int) -> None:
+    transform, audio = Transform(8_000), noise(channels, samples, seed)
+    np.testing.assert_array_equal(transform.levels_of(audio), transform.levels(transform.forward(audio)))
