@@ -14,8 +14,8 @@ from beatnet_align.spectra import Levels
 from beatnet_align.units import seconds_to_samples
 
 SHARPNESS = 8
-"""Masks are shares of levels to this power. At 2, the Wiener filter's, ringing that is shared by hits with different
-shifts loses level, since their parts no longer add in phase."""
+"""Masks are shares of levels to this power, itself a power of two. At 2, the Wiener filter's, ringing that is shared by
+hits with different shifts loses level, since their parts no longer add in phase."""
 
 UNCLAIMED_SHARE = 0.1
 """Where all hits together explain less than this share of a level, nobody claims it: other instruments, noise."""
@@ -90,7 +90,7 @@ class BinShares:
         self._hold = hold
         self._all = np.full_like(levels, np.float32(UNCLAIMED_SHARE**SHARPNESS))
         for number, span in enumerate(spans):
-            self._all[span.start : span.stop] += self._ratio(number, span) ** SHARPNESS
+            self._all[span.frames] += self._sharp_ratio(number, span)
         self._ringing = np.zeros_like(levels)
         self._rang = 0
         self.ringing_shift = 0
@@ -107,8 +107,10 @@ class BinShares:
         seconds = lags / self._spectra.transform.frames_per_second
         fading_seconds = self._hold.let_go_seconds - self._hold.whole_seconds
         holds = np.clip((self._hold.let_go_seconds - seconds) / fading_seconds, 0.0, 1.0).astype(np.float32)
-        shares = self._ratio(number, span) ** SHARPNESS / self._all[span.start : span.stop]
-        return np.asarray(shares * holds[:, None, None])
+        shares = self._sharp_ratio(number, span)
+        shares /= self._all[span.frames]
+        shares *= holds[:, None, None]
+        return shares
 
     def let_ring(self, number: int) -> None:
         """Count as ringing what was struck before a hit."""
@@ -116,7 +118,7 @@ class BinShares:
         onset = self._hits[number].strike.onset_samples
         while self._hits[self._rang].strike.onset_samples < onset - seconds_to_samples(SAME_STRIKE_SECONDS, rate):
             span = self._spans[self._rang]
-            self._ringing[span.start : span.stop] += self._ratio(self._rang, span) ** 2
+            self._ringing[span.frames] += np.square(self._ratio(self._rang, span))
             self.ringing_shift = self._hits[self._rang].shift
             self._rang += 1
 
@@ -147,8 +149,16 @@ class BinShares:
     def _ratio(self, number: int, span: Span) -> Levels:
         """What the model says of a hit, over what is heard."""
         hit = self._hits[number]
-        template = self._spectra.templates[hit.strike.kind]
-        said = template[span.lag : span.lag + span.stop - span.start] * self._gains[number]
+        said = self._spectra.templates[hit.strike.kind][span.lags] * self._gains[number]
         if hit.favours is not None:
             said *= np.array(hit.favours, np.float32)[:, None]
-        return np.asarray(np.minimum(said / self._levels[span.start : span.stop], np.float32(LARGEST_RATIO)))
+        said /= self._levels[span.frames]
+        np.minimum(said, np.float32(LARGEST_RATIO), out=said)
+        return np.asarray(said)
+
+    def _sharp_ratio(self, number: int, span: Span) -> Levels:
+        """The same to the power of :data:`SHARPNESS`, by squaring: a third of the time of NumPy's power."""
+        ratio = self._ratio(number, span)
+        for _ in range(SHARPNESS.bit_length() - 1):
+            np.square(ratio, out=ratio)
+        return ratio

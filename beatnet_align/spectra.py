@@ -129,7 +129,7 @@ class Transform:
 
     def weighted(self, spectra: Spectra, of_bands: Levels) -> Spectra:
         """Spectra, each bin times its band's value, [frames, channels, bands]."""
-        # Real and imaginary parts alike, in half the time that a product of complex numbers takes.
+        # Real and imaginary parts alike: cheaper than a product of complex numbers.
         values = np.repeat(of_bands, 2 * self._bins_of_bands, axis=-1)
         return (spectra.view(np.float32) * values).view(np.complex64)
 
