@@ -106,13 +106,14 @@ def _mel_power(
     beyond = (window_samples - HOP_SAMPLES) // 2
     padded = np.pad(signal, beyond, mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, window_samples)[::HOP_SAMPLES][:frames]
-    window, filters = _window(window_samples), _mel_filters(window_samples, bands, lowest_hz)
-    powers = np.empty((frames, bands), np.float32)
+    window = _window(window_samples)
+    power = np.empty((frames, window_samples // 2 + 1), np.float32)
     for start in range(0, frames, FRAMES_AT_ONCE):
         some = slice(start, start + FRAMES_AT_ONCE)
         spectrum = rfft(windows[some] * window, axis=1)
-        powers[some] = (np.square(spectrum.real) + np.square(spectrum.imag)) @ filters
-    return powers
+        power[some] = np.square(spectrum.real) + np.square(spectrum.imag)
+    # All in one product: for small ones the threads of the linear algebra library wait longer than they work.
+    return np.asarray(power @ _mel_filters(window_samples, bands, lowest_hz))
 
 
 @lru_cache(maxsize=4)
