@@ -203,7 +203,11 @@ class _Fit:
         edges_hz = np.geomspace(LOWEST_GAIN_HZ, HIGHEST_GAIN_HZ, GAIN_BANDS - 1)
         self.of_bands = np.searchsorted(edges_hz, transform.bands_hz)
         self.of_cells = np.tile(self.of_bands, levels.shape[1])
-        self.membership = np.eye(GAIN_BANDS, dtype=np.float32)[self.of_cells]
+        self.membership = np.eye(GAIN_BANDS, dtype=np.float32)[self.of_bands]
+
+    def per_gain(self, rows: Rows) -> Rows:
+        """Sums, [.., GAIN_BANDS] of [.., channels * bands]; over channels first, which keeps the product small."""
+        return np.asarray(rows.reshape(*rows.shape[:-1], -1, len(self.of_bands)).sum(axis=-2) @ self.membership)
 
     def first_template(self, kind: str, length: int) -> Rows:
         """What nearly all strikes of a kind have."""
@@ -246,7 +250,7 @@ class _Fit:
         for kind, template in templates.items():
             rows = template * weights.reshape(-1)
             sums = np.zeros((len(rows) + 1, GAIN_BANDS))
-            np.cumsum(rows @ self.membership, axis=0, out=sums[1:])
+            np.cumsum(self.per_gain(rows), axis=0, out=sums[1:])
             found[kind] = _Weighed(rows, sums)
         return found
 
@@ -258,7 +262,7 @@ class _Fit:
         better = np.empty_like(gains)
         for number, (kind, span) in enumerate(zip(self.kinds, self.spans, strict=True)):
             template = weighed[kind]
-            asked = np.einsum("tn,tn->n", template.rows[span.lags], ratio[span.frames]) @ self.membership
+            asked = self.per_gain(np.einsum("tn,tn->n", template.rows[span.lags], ratio[span.frames]))
             given = template.sums[span.lags.stop] - template.sums[span.lags.start]
             better[number] = gains[number] * asked / np.maximum(given, 1e-12)
         return better
