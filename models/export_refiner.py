@@ -54,6 +54,11 @@ def export_network(network: Refiner, threshold: float, path: Path) -> None:
     Raises:
         OutputError: What was written does not compute what the network does.
     """
+    write_whole(path, exported(network, threshold))
+
+
+def exported(network: Refiner, threshold: float) -> bytes:
+    """The network as an ONNX file; see :func:`export_network`."""
     import onnx  # noqa: PLC0415
 
     network = network.eval().cpu()
@@ -71,13 +76,13 @@ def export_network(network: Refiner, threshold: float, path: Path) -> None:
     model = program.model_proto
     onnx.helper.set_model_props(model, {THRESHOLD_NAME: repr(threshold)})
     forget_sources(model)
-    content = model.SerializeToString()
+    content = bytes(model.SerializeToString())
     with torch.no_grad():
         expected = network(windows).numpy()
     worst = float(np.abs(HitRefiner(content).logits(windows.numpy()) - expected).max())
     if not worst <= PARITY:
         raise OutputError(f"the exported network is off by {worst:.2g}; nothing was written")
-    write_whole(path, content)
+    return content
 
 
 def main() -> int:
