@@ -10,35 +10,27 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
-from typing import assert_never
 
-from beatnet_align.audio_files import load
 from beatnet_align.edit_plan import EditPlan, RepairSettings
-from beatnet_align.effect import BeatDetective
-from beatnet_align.engines import Engine, Render
-from beatnet_align.errors import InputError, OutputError
+from beatnet_align.engines import Render
 from beatnet_align.reference_hits import reference_hits_from_truth
 from beatnet_align.rendering import render_whole
 from beatnet_align.take import ArraySource, Take
-from beatnet_align.tempo_source import TempoRequest
 from datagen.commands import exit_status
-from datagen.inspection.flam_page import ShownFlam, write_page
+from datagen.inspection.excerpts import write_excerpts
 from datagen.inspection.flam_pictures import draw_flam, draw_overview
-from datagen.inspection.flam_versions import Version, Versions, write_excerpts
+from datagen.inspection.flam_versions import AFTER_SECONDS, BEFORE_SECONDS, Version, Versions
 from datagen.inspection.flams import Flam, widest_flams
-from datagen.perfect_plan import perfect_plan_of_session, session_tempo_map
+from datagen.inspection.session import PAGE_NAME, Knows, decided, load_pair, make_folder
+from datagen.inspection.versions_page import Shown, write_page
 
-PAGE_NAME, OVERVIEW_NAME = "index.html", "overview.png"
+OVERVIEW_NAME = "overview.png"
 OVERVIEW_FLAMS = 3
-
-
-class Knows(StrEnum):
-    """Who decides where the hits are and where they go."""
-
-    TRUTH = "truth"
-    NEURAL = "neural"
+INTRODUCTION = (
+    "Each microphone as it was played, as a cut leaves it, with every hit moved by itself, and as it should be. "
+    "Filled marks: where the hits belong; hollow marks and dotted lines: where they were played."
+)
 
 
 def inspect_flams(session: Path, out_dir: Path, flams: int = 10, engine: Knows = Knows.TRUTH) -> list[Path]:
@@ -58,42 +50,24 @@ def inspect_flams(session: Path, out_dir: Path, flams: int = 10, engine: Knows =
         OutputError: A file cannot be written.
     """
     hits = reference_hits_from_truth(session)
-    take, target = load(session / Version.TAKE), load(session / Version.TARGET)
-    if (take.sample_rate, take.samples, take.channels) != (target.sample_rate, target.samples, target.channels):
-        raise InputError(f"the take and the target in {session} differ in rate, length or channels; make them again")
+    take, target = load_pair(session)
     chosen = widest_flams(hits, flams, take.seconds)
-    try:
-        out_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot write into {out_dir}: {error.strerror}; choose another folder with -o") from error
-    versions = rendered(take, target, decided(session, take, engine))
+    make_folder(out_dir)
+    versions = rendered(take, target, decided(session, take, engine, Render.SEPARATE))
+    captions = {version: version.caption for version in Version}
     written: list[Path] = []
-    shown: list[ShownFlam] = []
+    shown: list[Shown] = []
     for number, flam in enumerate(chosen, 1):
-        one = ShownFlam(flam, out_dir / f"{number:02d}.png", write_excerpts(flam, versions, out_dir, f"{number:02d}"))
+        window_seconds = flam.window_seconds(BEFORE_SECONDS, AFTER_SECONDS)
+        excerpts = write_excerpts(window_seconds, flam.channels, versions, out_dir, f"{number:02d}")
+        one = Shown(flam.title, out_dir / f"{number:02d}.png", captions, excerpts)
         draw_flam(flam, hits, versions, one.picture)
         shown.append(one)
         written += [one.picture, *(path for files in one.excerpts.values() for path in files.values())]
     overview, page = out_dir / OVERVIEW_NAME, out_dir / PAGE_NAME
     draw_overview(_widest(chosen), hits, versions, overview)
-    write_page(page, f"Flams of {session.resolve().name}, decided by {engine}", shown, overview)
+    write_page(page, f"Flams of {session.resolve().name}, decided by {engine}", INTRODUCTION, shown, overview)
     return [*written, overview, page]
-
-
-def decided(session: Path, take: Take, engine: Knows) -> EditPlan:
-    """The plan for a session's take that lifts every hit.
-
-    Raises:
-        InputError: The truth cannot be used.
-    """
-    match engine:
-        case Knows.TRUTH:
-            return perfect_plan_of_session(session, take, RepairSettings(Render.SEPARATE))
-        case Knows.NEURAL:
-            detective = BeatDetective(engine=Engine.NEURAL, render=Render.SEPARATE)
-            return detective.plan(take, TempoRequest(tempo_map=session_tempo_map(session)))
-        case _:
-            assert_never(engine)
 
 
 def rendered(take: Take, target: Take, plan: EditPlan) -> Versions:

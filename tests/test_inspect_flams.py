@@ -29,9 +29,10 @@ from beatnet_align.repair import landed_samples
 from beatnet_align.take import Take, take_from_array
 from beatnet_align.tempo_source import TempoRequest
 from beatnet_align.units import seconds_to_samples
-from datagen.inspect_flams import Knows, decided, inspect_flams, main
-from datagen.inspection.flam_pictures import MOST_OVERVIEW_BYTES, far_channel, spectrogram_db
-from datagen.inspection.flam_versions import AFTER_SECONDS, BEFORE_SECONDS, FADE_SECONDS, MIX, Version
+from datagen.inspect_flams import inspect_flams, main
+from datagen.inspection.excerpts import FADE_SECONDS, MIX
+from datagen.inspection.flam_pictures import MOST_OVERVIEW_BYTES
+from datagen.inspection.flam_versions import AFTER_SECONDS, BEFORE_SECONDS, Version
 from datagen.inspection.flams import (
     LEAST_APART_SECONDS,
     LEAST_OWN_ENERGY,
@@ -40,6 +41,8 @@ from datagen.inspection.flams import (
     widest_flams,
 )
 from datagen.inspection.listening import PEAK, stereo
+from datagen.inspection.session import Knows, decided
+from datagen.inspection.spectrograms import far_channel, spectrogram_db
 from datagen.perfect_plan import perfect_plan_of_session, session_tempo_map
 
 FLAMS = 2
@@ -157,7 +160,7 @@ def test_the_neural_engine_is_told_the_tempo_and_lifts_every_hit(
         return demo_plan
 
     monkeypatch.setattr(BeatDetective, "plan", plan)
-    assert decided(demo_folder(), demo_take, Knows.NEURAL) is demo_plan
+    assert decided(demo_folder(), demo_take, Knows.NEURAL, Render.SEPARATE) is demo_plan
     request = TempoRequest(tempo_map=session_tempo_map(demo_folder()))
     assert asked == [(Engine.NEURAL, RepairSettings(Render.SEPARATE), request)]
     tempo_map = session_tempo_map(demo_folder())

@@ -8,6 +8,7 @@ from itertools import combinations
 from beatnet_align.errors import InputError
 from beatnet_align.reference_hits import ReferenceHit
 from beatnet_align.units import seconds_to_ms
+from datagen.inspection.spreading import spread_out
 
 LEAST_APART_SECONDS = 0.002
 """What is struck closer together than this sounds as one; the effect leaves it to the cut."""
@@ -93,10 +94,4 @@ def widest_flams(hits: Sequence[ReferenceHit], count: int, seconds: float) -> li
             f"the session has no flams: no line has hits of two pieces over {seconds_to_ms(LEAST_APART_SECONDS):g} ms "
             "apart that their microphones hear; choose another session"
         )
-    chosen: list[Flam] = []
-    for spacing_seconds in (0.5 * seconds / count, 0.0):
-        for flam in left:
-            far = all(abs(flam.line_seconds - other.line_seconds) >= spacing_seconds for other in chosen)
-            if far and flam not in chosen and len(chosen) < count:
-                chosen.append(flam)
-    return sorted(chosen, key=lambda flam: flam.line_seconds)
+    return spread_out(left, count, seconds, lambda flam: flam.line_seconds)
