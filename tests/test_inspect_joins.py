@@ -13,7 +13,7 @@ import matplotlib.image as mpl_image
 import numpy as np
 import pytest
 import soundfile as sf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from beatnet_align.audio_files import load
@@ -80,7 +80,6 @@ def plan_of(strokes: list[tuple[Piece, int]]) -> EditPlan:
 strokes_lists = st.lists(st.tuples(st.sampled_from(PIECES), st.integers(-40, 40)), min_size=2, max_size=16)
 
 
-@settings(deadline=None)
 @given(strokes=strokes_lists, count=st.integers(1, 6))
 def test_what_is_chosen_is_wide_and_tails_come_first(strokes: list[tuple[Piece, int]], count: int) -> None:
     plan = plan_of(strokes)
@@ -104,7 +103,6 @@ def test_what_is_chosen_is_wide_and_tails_come_first(strokes: list[tuple[Piece, 
     assert abs(hardest.gap) == max(abs(join.gap) for join in rivals)
 
 
-@settings(deadline=None)
 @given(strokes=strokes_lists)
 def test_a_join_lies_in_front_of_its_attack_and_behind_the_one_before(strokes: list[tuple[Piece, int]]) -> None:
     plan = plan_of(strokes)
