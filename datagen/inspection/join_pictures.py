@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 BEFORE_SECONDS, AFTER_SECONDS = 0.160, 0.060
 COLUMN_INCHES, SPECTROGRAM_INCHES, WAVEFORM_INCHES = 2.6, 2.2, 1.1
 LEAST_INCHES = 9.0
-HEADROOM = 1.6
+HEADROOM, LEAST_SCALED_SECONDS = 1.6, 0.040
 JOIN_COLOUR, ATTACK_COLOUR, WAVE_COLOUR = "#56b4e9", "#009e73", "#5b6b7a"
 
 Bounds = tuple[int, int]
@@ -52,7 +52,8 @@ def draw_join(
     figure.suptitle(join.title, fontweight="bold")
     heights = [SPECTROGRAM_INCHES, WAVEFORM_INCHES] * len(channels)
     grid = figure.subplots(len(heights), len(takes), squeeze=False, sharex=True, sharey="row", height_ratios=heights)
-    joined = min((first for first, _ in bounds.values()), default=join.attack), join.attack
+    least = join.attack - seconds_to_samples(LEAST_SCALED_SECONDS, join.sample_rate)
+    joined = min((least, *(first for first, _ in bounds.values()))), join.attack
     for number, channel in enumerate(channels):
         row = [one.name for one in first.channels].index(channel)
         _draw_spectrograms(grid[2 * number], join, list(takes.values()), row)
