@@ -173,14 +173,16 @@ def soft_decode(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return (best - REACH_STEPS + lean) * STRIDE_SAMPLES, around[hits, best].sum(dim=1)
 
 
-def stretch_of(joins: Joins, start_samples: int, stop_samples: int) -> tuple[Joins, IntArray]:
-    """The joins whose crossfades begin within a stretch, counted from its start, and which they are."""
+def stretch_of(joins: Joins, start_samples: int, stop_samples: int) -> Joins:
+    """The joins from the first to the last that lies within a stretch, counted from its start.
+
+    Soft ones may have overtaken each other; none between those two is left out.
+    """
     at = joins.starts_samples.detach()
-    inside = ((at >= start_samples) & (at + joins.crossfades_samples <= stop_samples)).nonzero()[:, 0]
-    first = int(inside[0]) if len(inside) else int((at < start_samples).sum())
-    shifts = joins.shifts_samples[first : first + len(inside) + 1]
-    parts = [part[inside] for part in joins[1:]]
-    return Joins(shifts, parts[0] - start_samples, *parts[1:]), inside.numpy()
+    inside = ((at >= start_samples) & (at + joins.crossfades_samples <= stop_samples)).nonzero()[:, 0].tolist()
+    first, last = (inside[0], inside[-1] + 1) if inside else (int((at < start_samples).sum()),) * 2
+    parts = [part[first:last] for part in joins[1:]]
+    return Joins(joins.shifts_samples[first : last + 1], parts[0] - start_samples, *parts[1:])
 
 
 def _step(over: torch.Tensor, width: float) -> torch.Tensor:

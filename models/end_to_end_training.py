@@ -125,7 +125,7 @@ class EndToEndTraining(LightningModule):
 def spliced(networks: EndToEnd, batch: Stretch, said: Decisions, softness: Softness) -> torch.Tensor:
     """What a stretch sounds like after the cut, [channels, samples], without its margins."""
     joins = networks.joins(batch.heard, said, softness)
-    inside, _ = stretch_of(joins, batch.start, batch.start + batch.take.shape[1])
+    inside = stretch_of(joins, batch.start, batch.start + batch.take.shape[1])
     out = SPLICE(batch.take, inside, softness.crossfade_samples)
     return out[:, batch.margin : batch.margin + batch.target.shape[1]]
 
