@@ -1,16 +1,17 @@
 """Measure what training through the splice gains: the engine before and after on the same held-out takes.
 
-python -m models.end_to_end_figures DATASET [NAME=CHECKPOINT ...] [--split test] [--takes 32] [--weights DIR]
+python -m models.end_to_end_figures DATASET [NAME=CHECKPOINT[@NETWORK,...] ...] [--split test] [--takes 32]
 
-Each take is heard, planned and spliced by the networks that ship, by those of every checkpoint, and with perfect
-knowledge; the heard hits are timed against the true ones of their own channels, the audio against the target.
+Each take is heard, planned and spliced by the networks that ship, by those of every checkpoint (behind an @ those to
+take from it: hitnet, refiner, gridnet; the others as they ship), and with perfect knowledge; the heard hits are timed
+against the true ones of their own channels, the audio against the target.
 """
 
 import argparse
 import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,25 @@ def trained_files(checkpoint: Path) -> NetworkFiles:
     except Exception as error:  # whatever unpickling of some other file comes to
         raise InputError(f"{checkpoint} is no checkpoint of an end-to-end training: {error}") from error
     return networks.trained_files()
+
+
+def asked_files(told: str) -> tuple[str, NetworkFiles]:
+    """A name and its networks, from NAME=CHECKPOINT or NAME=CHECKPOINT@NETWORK,...
+
+    Raises:
+        InputError: It is something else, or there is no such network or checkpoint.
+    """
+    name, _, where = told.partition("=")
+    checkpoint, _, wanted = where.partition("@")
+    known = {one.name for one in fields(NetworkFiles)}
+    chosen = set(wanted.split(",")) if wanted else known
+    if not checkpoint or not chosen <= known:
+        raise InputError(
+            f"{told!r} names no checkpoint, or networks that there are not: write NAME=CHECKPOINT or "
+            f"NAME=CHECKPOINT@{','.join(sorted(known))}"
+        )
+    trained = trained_files(Path(checkpoint))
+    return name, replace(NetworkFiles.shipped(), **{one: getattr(trained, one) for one in chosen})
 
 
 class Figures:
@@ -133,10 +153,7 @@ def print_table(rows: Mapping[str, Mapping[str, float]]) -> None:
 def _run(chosen: argparse.Namespace) -> None:
     networks = {SHIPPED: NetworkFiles.shipped()}
     for told in chosen.trained:
-        name, _, checkpoint = told.partition("=")
-        if not checkpoint:
-            raise InputError(f"{told!r} names no checkpoint: write NAME=CHECKPOINT")
-        networks[name] = trained_files(Path(checkpoint))
+        name, networks[name] = asked_files(told)
         if chosen.weights is not None:
             for network, content in networks[name].by_name().items():
                 write_whole(chosen.weights / name / network, content)
@@ -155,7 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m models.end_to_end_figures",
     )
     parser.add_argument("dataset", type=Path, help="of configs/datagen/end_to_end.yaml")
-    parser.add_argument("trained", nargs="*", metavar="NAME=CHECKPOINT", help="what trainings kept")
+    parser.add_argument("trained", nargs="*", metavar="NAME=CHECKPOINT", help="what trainings kept, see above")
     parser.add_argument("--split", choices=[one.value for one in Split], default=Split.TEST.value, help="(test)")
     parser.add_argument("--takes", type=int, default=32, metavar="N", help="at most so many (32)")
     parser.add_argument("--weights", type=Path, help="folder for the trained networks as ONNX files")

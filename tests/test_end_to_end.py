@@ -345,23 +345,27 @@ def test_a_tiny_training_runs_through_all_stages_and_is_measured(
     assert {"train/refiner", "train/lines", "train/waveform", "validation/spectral"} <= set(columns)
     checkpoint = tmp_path / "run" / "checkpoints" / "last.ckpt"
     weights = tmp_path / "weights"
-    told = [str(dataset), f"trained={checkpoint}", "--weights", str(weights)]
+    told = [str(dataset), f"trained={checkpoint}", f"in part={checkpoint}@refiner", "--weights", str(weights)]
     assert end_to_end_figures.main(told) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "1 takes of test"
     assert lines[1].split("  ")[-1].strip() == "perfect knowledge"
     figures = {line[:20].strip(): [float(one) for one in line[20:].split()] for line in lines[2:]}
     assert {"cuts median ms", "landed <= 2", "lines right", "MR-STFT", "envelope", "extra", "missing"} <= set(figures)
-    assert figures["cuts median ms"][2] < 0.02
-    assert figures["cuts <= 0.1"][2] == 1.0
+    assert figures["cuts median ms"][3] < 0.02
+    assert figures["cuts <= 0.1"][3] == 1.0
     assert {path.name for path in (weights / "trained").iterdir()} == set(shipped().by_name())
     assert (weights / "trained" / "refiner.onnx").read_bytes() != shipped().refiner
+    in_part = {path.name: path.read_bytes() for path in (weights / "in part").iterdir()}
+    assert in_part["refiner.onnx"] == (weights / "trained" / "refiner.onnx").read_bytes()
+    assert (in_part["hitnet.onnx"], in_part["gridnet.onnx"]) == (shipped().hitnet, shipped().gridnet)
 
 
 def test_what_cannot_be_measured_is_refused(dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "other.ckpt").write_bytes(b"something else")
     for told, message in (
         ([str(dataset), "nothing"], "NAME=CHECKPOINT"),
+        ([str(dataset), "one=last.ckpt@seamnet"], "gridnet,hitnet,refiner"),
         ([str(dataset), f"other={tmp_path / 'other.ckpt'}"], "no checkpoint"),
         ([str(tmp_path)], "no finished dataset"),
     ):
