@@ -1,10 +1,11 @@
 """Measure what training through the splice gains: the engine before and after on the same held-out takes.
 
-python -m models.end_to_end_figures DATASET [NAME=CHECKPOINT[@NETWORK,...] ...] [--split test] [--takes 32]
+python -m models.end_to_end_figures DATASET [NAME=CHECKPOINT[@NETWORK,...] ...] [--sure-from P ...]
 
 Each take is heard, planned and spliced by the networks that ship, by those of every checkpoint (behind an @ those to
 take from it: hitnet, refiner, gridnet; the others as they ship), and with perfect knowledge; the heard hits are timed
-against the true ones of their own channels, the audio against the target.
+against the true ones of their own channels, the audio against the target. --sure-from trusts the shipped refiner
+sooner: what training gains beyond that is what it has learnt.
 """
 
 import argparse
@@ -36,7 +37,7 @@ from models.audio_losses import AudioLosses
 from models.end_to_end import EndToEnd
 from models.heard_splices import Listener, true_hits
 from models.onnx_files import write_whole
-from models.shipped_networks import NetworkFiles
+from models.shipped_networks import NetworkFiles, with_threshold
 
 TOLERANCES_MS = (0.1, 0.5, 2.0)
 SAME_LINE_SECONDS = 0.001
@@ -151,7 +152,10 @@ def print_table(rows: Mapping[str, Mapping[str, float]]) -> None:
 
 
 def _run(chosen: argparse.Namespace) -> None:
-    networks = {SHIPPED: NetworkFiles.shipped()}
+    shipped = NetworkFiles.shipped()
+    networks = {SHIPPED: shipped} | {
+        f"sure from {one:g}": replace(shipped, refiner=with_threshold(shipped.refiner, one)) for one in chosen.sure_from
+    }
     for told in chosen.trained:
         name, networks[name] = asked_files(told)
         if chosen.weights is not None:
@@ -173,6 +177,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("dataset", type=Path, help="of configs/datagen/end_to_end.yaml")
     parser.add_argument("trained", nargs="*", metavar="NAME=CHECKPOINT", help="what trainings kept, see above")
+    parser.add_argument(
+        "--sure-from", nargs="+", type=float, default=[], metavar="P", help="thresholds of the shipped refiner to try"
+    )
     parser.add_argument("--split", choices=[one.value for one in Split], default=Split.TEST.value, help="(test)")
     parser.add_argument("--takes", type=int, default=32, metavar="N", help="at most so many (32)")
     parser.add_argument("--weights", type=Path, help="folder for the trained networks as ONNX files")

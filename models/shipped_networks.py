@@ -127,6 +127,15 @@ def with_offsets(content: bytes, offsets: nn.Linear) -> bytes:
     return bytes(model.SerializeToString())
 
 
+def with_threshold(content: bytes, threshold: float) -> bytes:
+    """A refiner's file that replaces estimates from another probability on."""
+    import onnx  # noqa: PLC0415
+
+    model = _model(content)
+    onnx.helper.set_model_props(model, {hit_refiner.THRESHOLD_NAME: repr(threshold)})
+    return bytes(model.SerializeToString())
+
+
 class OffsetStates:
     """Runs a HitNet up to its last layer.
 

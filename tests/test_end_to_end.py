@@ -16,7 +16,7 @@ from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid
 from beatnet_align.grid_tokens import CANDIDATE_FEATURES, CANDIDATES, PATTERN_FEATURES, TOKEN_FEATURES, GridTokens
 from beatnet_align.hit_features import FEATURES
-from beatnet_align.hit_refiner import POSITIONS, ROWS, WINDOW_SAMPLES, decode
+from beatnet_align.hit_refiner import POSITIONS, ROWS, WINDOW_SAMPLES, HitRefiner, decode
 from beatnet_align.hitnet import HitNetModel, find_hits
 from beatnet_align.roles import Role
 from beatnet_align.splice import Splicer
@@ -41,6 +41,7 @@ from models.shipped_networks import (
     offsets_of,
     refiner_of,
     with_offsets,
+    with_threshold,
 )
 
 TINY = Path(__file__).parents[1] / "configs" / "models" / "end_to_end_tiny.yaml"
@@ -139,6 +140,12 @@ def test_hitnets_offsets_come_back_and_change_nothing_else() -> None:
     np.testing.assert_array_equal(unchanged, channels)
     others = [row for row in range(len(take)) if row not in OFFSET_ROWS]
     np.testing.assert_array_equal(changed[others], take[others])
+
+
+def test_another_threshold_changes_nothing_else(heard: HeardSplice) -> None:
+    before, after = shipped().opened()[1], HitRefiner(with_threshold(shipped().refiner, 0.5))
+    assert after.threshold == 0.5 != before.threshold
+    np.testing.assert_array_equal(after.logits(heard.windows), before.logits(heard.windows))
 
 
 @pytest.mark.parametrize("reopened", [refiner_of, gridnet_of, offsets_of])
@@ -346,14 +353,15 @@ def test_a_tiny_training_runs_through_all_stages_and_is_measured(
     checkpoint = tmp_path / "run" / "checkpoints" / "last.ckpt"
     weights = tmp_path / "weights"
     told = [str(dataset), f"trained={checkpoint}", f"in part={checkpoint}@refiner", "--weights", str(weights)]
+    told += ["--sure-from", "0.5"]
     assert end_to_end_figures.main(told) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "1 takes of test"
     assert lines[1].split("  ")[-1].strip() == "perfect knowledge"
     figures = {line[:20].strip(): [float(one) for one in line[20:].split()] for line in lines[2:]}
     assert {"cuts median ms", "landed <= 2", "lines right", "MR-STFT", "envelope", "extra", "missing"} <= set(figures)
-    assert figures["cuts median ms"][3] < 0.02
-    assert figures["cuts <= 0.1"][3] == 1.0
+    assert figures["cuts median ms"][4] < 0.02
+    assert figures["cuts <= 0.1"][4] == 1.0
     assert {path.name for path in (weights / "trained").iterdir()} == set(shipped().by_name())
     assert (weights / "trained" / "refiner.onnx").read_bytes() != shipped().refiner
     in_part = {path.name: path.read_bytes() for path in (weights / "in part").iterdir()}
