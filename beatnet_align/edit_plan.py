@@ -48,7 +48,11 @@ DOUBTFUL = frozenset(
 
 
 class Fill(StrEnum):
-    """What sounds at joins: AUTOREGRESSIVE continues the tail over gaps by a model of it, NEURAL mixes every join."""
+    """What sounds at joins.
+
+    AUTOREGRESSIVE continues the tail over gaps by a model of it. NEURAL lets a network mix both sides, in gaps of up to
+    80 ms and where attacks move closer; longer gaps are continued by the model.
+    """
 
     AUTO = "auto"
     EXTEND = "extend"
@@ -118,8 +122,9 @@ class SpliceSettings:
         pad_seconds: A cut lies this long before the first attack of its segment; 5 ms as in REAPER, at most 50 ms as in
             Pro Tools.
         crossfade_seconds: Length of the crossfade, which ends before the attack.
-        fill: What sounds in gaps; AUTO runs on into the tail for short ones, and continues it for long ones: by the
-            network where the neural engine decided, by a model of the tail elsewhere.
+        fill: What sounds in gaps, and with NEURAL where attacks move closer; AUTO runs on into the tail for up to 30 ms
+            and does with longer ones as ``long_gaps`` says.
+        long_gaps: NEURAL in plans of the neural engine; the classical one stays classical.
         groups: Names of channels or stems that are cut together; channels in no group form a last one. Without
             groups all channels are cut together.
     """
@@ -128,6 +133,7 @@ class SpliceSettings:
     crossfade_seconds: float = 0.005
     fill: Fill = Fill.AUTO
     groups: tuple[tuple[str, ...], ...] = ()
+    long_gaps: Fill = Fill.AUTOREGRESSIVE
 
     def __post_init__(self) -> None:
         if not 0.001 <= self.pad_seconds <= MAX_PAD_SECONDS:

@@ -149,7 +149,8 @@ class BeatDetective:
     @property
     def splicing(self) -> SpliceSettings:
         """How the plan is cut."""
-        return SpliceSettings(self.pad_seconds, self.crossfade_seconds, Fill(self.fill), self.groups)
+        long_gaps = Fill.NEURAL if engine_called(self.engine) is Engine.NEURAL else Fill.AUTOREGRESSIVE
+        return SpliceSettings(self.pad_seconds, self.crossfade_seconds, Fill(self.fill), self.groups, long_gaps)
 
     @property
     def repairing(self) -> RepairSettings:

@@ -63,6 +63,7 @@ def plan_to_json(plan: EditPlan, placed: Sequence[Placement] = ()) -> str:
             "pad_seconds": plan.splice.pad_seconds,
             "crossfade_seconds": plan.splice.crossfade_seconds,
             "fill": plan.splice.fill.value,
+            "long_gaps": plan.splice.long_gaps.value,
             "groups": [list(group) for group in plan.splice.groups],
         },
         "repair": {
@@ -107,6 +108,8 @@ def plan_from_json(text: str) -> EditPlan:
             crossfade_seconds=float(data["splice"]["crossfade_seconds"]),
             fill=Fill(data["splice"]["fill"]),
             groups=tuple(tuple(str(name) for name in group) for group in data["splice"]["groups"]),
+            # Plans of earlier versions of the program lack it.
+            long_gaps=Fill(data["splice"].get("long_gaps", Fill.AUTOREGRESSIVE)),
         )
         repair = _repair_from_json(data.get("repair"))
         entries = list(data["moves"])

@@ -36,19 +36,27 @@ FINAL_FADE_SECONDS = 0.001
 """Every transition ends in the later side alone, faded in over so much."""
 
 EDGES_HZ = (150.0, 400.0, 1_000.0, 2_500.0, 6_000.0)
+"""Where bands meet: kicks, toms and snares, their attacks, wires, hats and cymbals, air."""
+
 BANDS = len(EDGES_HZ) + 1
 VOICES = 3
 """Ringing, hissing, incoming."""
 
-ROWS = 4 * BANDS + 6
+LEVEL_ROW = 4 * BANDS
+ROWS = LEVEL_ROW + 6
 """What the network is told of each channel at each knot: levels of the tail and of the three voices in every band; how
 loud the channel is; whether the knot lies inside; how long since the start and until the end; the gap, both ways."""
 
 MARGIN_SECONDS = 0.010
 """Reflected at either end before bands are split: longer than the lowest crossover rings."""
 
-RANGE_DB = 60.0
-SCALE_DB = 20.0
+RANGE_DB, MOST_ABOVE_DB, SCALE_DB = 60.0, 20.0, 20.0
+"""Levels are told against the loudest of the channel's tail, from so far under it to so far above, and scaled."""
+
+TIME_SCALE_SECONDS, GAP_SCALE_SECONDS = 0.040, 0.010
+LEAST_GAP_SECONDS = 0.002
+"""Nor was it trained on shorter gaps than this, and is told this for them."""
+
 TINY = 1e-20
 
 WEIGHTS_NAME = "seamnet.onnx"
@@ -90,7 +98,7 @@ def seam(outgoing: Audio, incoming: Audio, tail_samples: int, sample_rate: int) 
             :func:`context_samples`, and what of the transition it has to itself: nothing where a gap opens, all of it
             where an attack moves closer.
         incoming: [channels, context + samples], the later shift over the same time, up to just before its attack.
-        tail_samples: So much in front of the transition lies behind the attack before.
+        tail_samples: So much in front of the transition lies behind the attack before; at least 1 where a gap opens.
         sample_rate: In hertz.
     """
     context = context_samples(sample_rate)
@@ -99,6 +107,7 @@ def seam(outgoing: Audio, incoming: Audio, tail_samples: int, sample_rate: int) 
     voices = np.zeros((VOICES, *incoming.shape), np.float32)
     voices[0, :, :context] = _without_attack(outgoing[:, :context], tail_samples, sample_rate)
     if opens:
+        assert tail_samples > 0
         model = tail_model(outgoing[:, -tail_samples:], sample_rate)
         voices[0, :, context:], voices[1, :, context:] = model.voices(samples)
     else:
@@ -158,8 +167,12 @@ class SeamNetwork:
         """Mix one join's transition, [channels, samples]; see :func:`seam` for the arguments."""
         one = seam(outgoing, incoming, tail_samples, sample_rate)
         out = np.empty((len(outgoing), len(one.ending)), outgoing.dtype)
-        out[:] = one.mixed(self.gains(one.features, everyone(len(outgoing))))
+        out[:] = self.mixed(one)
         return out
+
+    def mixed(self, one: Seam) -> Float32Array:
+        """Mix a transition that was prepared, [channels, samples]."""
+        return one.mixed(self.gains(one.features, neighbours_of(one.features)))
 
 
 @lru_cache(maxsize=1)
@@ -168,9 +181,13 @@ def shipped_seamnet() -> SeamNetwork:
     return SeamNetwork(shipped_weights(WEIGHTS_NAME))
 
 
-def everyone(channels: int) -> Float32Array:
-    """The neighbours of a single join's channels."""
-    return np.full((channels, channels), 1.0 / channels, np.float32)
+def neighbours_of(features: Float32Array) -> Float32Array:
+    """Whom each channel of a join hears beside itself: [channels, channels], rows add up to 1.
+
+    What is silent against the loudest, an unarmed or gated channel, tells the others nothing.
+    """
+    heard = features[:, LEVEL_ROW, 0] > -RANGE_DB / SCALE_DB
+    return np.tile(heard / heard.sum(), (len(features), 1)).astype(np.float32)
 
 
 def _same_bands(told: str) -> tuple[float, ...]:
@@ -238,15 +255,15 @@ def _features(levels_db: FloatArray, samples: int, sample_rate: int, *, opens: b
     """[channels, ROWS, CONTEXT_KNOTS + knots]; the same whatever the gain of the take."""
     channels, times = levels_db.shape[1], levels_db.shape[-1]
     loudest = levels_db[0].max(axis=(1, 2))
-    relative = np.maximum(levels_db - loudest[:, None, None], -RANGE_DB) / SCALE_DB
+    relative = np.clip(levels_db - loudest[:, None, None], -RANGE_DB, MOST_ABOVE_DB) / SCALE_DB
     rows = [relative.transpose(1, 0, 2, 3).reshape(channels, 4 * BANDS, times)]
     seconds = (np.arange(times) - CONTEXT_KNOTS) * KNOT_SECONDS
     told = np.zeros((channels, 6, times))
     told[:, 0] = (np.maximum(loudest - loudest.max(), -RANGE_DB) / SCALE_DB)[:, None]
     told[:, 1] = seconds >= 0
-    told[:, 2] = seconds / 0.040
-    told[:, 3] = (samples / sample_rate - seconds) / 0.040
-    told[:, 4] = np.log(samples / sample_rate / 0.010) if opens else 0.0
+    told[:, 2] = seconds / TIME_SCALE_SECONDS
+    told[:, 3] = (samples / sample_rate - seconds) / TIME_SCALE_SECONDS
+    told[:, 4] = np.log(max(samples / sample_rate, LEAST_GAP_SECONDS) / GAP_SCALE_SECONDS) if opens else 0.0
     told[:, 5] = float(not opens)
     return np.concatenate([*rows, told], axis=1).astype(np.float32)
 

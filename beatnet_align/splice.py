@@ -16,9 +16,8 @@ import numpy as np
 from beatnet_align.autoregression import CONTEXT_SECONDS, continued
 from beatnet_align.cut_list import Cut, channel_groups, cut_list
 from beatnet_align.edit_plan import EditPlan, Fill, SpliceSettings
-from beatnet_align.engines import Engine
 from beatnet_align.fill import stretched_tail
-from beatnet_align.seams import LONGEST_GAP_SECONDS, OVERLAP_SECONDS, context_samples, shipped_seamnet
+from beatnet_align.seams import LONGEST_GAP_SECONDS, context_samples, shipped_seamnet, transition_samples
 from beatnet_align.take import Audio, Take
 from beatnet_align.units import seconds_to_samples
 
@@ -172,12 +171,10 @@ class Splicer:
     def __init__(self, take: Take, plan: EditPlan) -> None:
         self._take = take
         names = [channel.name for channel in take.channels]
-        # The classical engine stays classical.
-        long_gaps = Fill.NEURAL if plan.engine == Engine.NEURAL.value else Fill.AUTOREGRESSIVE
         self._groups = [
             (
                 [names.index(name) for name in group],
-                timeline(cut_list(plan, group), take.samples, take.sample_rate, plan.splice, long_gaps),
+                timeline(cut_list(plan, group), take.samples, take.sample_rate, plan.splice),
             )
             for group in channel_groups(plan.splice, names)
         ]
@@ -191,13 +188,7 @@ class Splicer:
         return _source_of_block(_spans_inside(self._groups, start_samples, stop_samples), start_samples, stop_samples)
 
 
-def timeline(
-    cuts: Sequence[Cut],
-    samples: int,
-    sample_rate: int,
-    splice: SpliceSettings,
-    long_gaps: Fill = Fill.AUTOREGRESSIVE,
-) -> list[Span]:
+def timeline(cuts: Sequence[Cut], samples: int, sample_rate: int, splice: SpliceSettings) -> list[Span]:
     """Lay out the spans of one group of channels.
 
     Args:
@@ -205,12 +196,11 @@ def timeline(
         samples: Length of the take.
         sample_rate: In hertz.
         splice: Gives pad, crossfade and fill.
-        long_gaps: What `Fill.AUTO` does with gaps of more than ``LONGEST_EXTENSION_SECONDS``.
 
     Returns:
         Spans that follow each other without gap or overlap from 0 to ``samples``.
     """
-    layout = _Layout(sample_rate, splice, long_gaps)
+    layout = _Layout(sample_rate, splice)
     # The take begins and ends where it did: like segments without attacks, the first one for ever before the take.
     previous, end = Cut(0, 0, 0, -samples - sample_rate), Cut(samples, 0, samples, samples)
     ends = [end] if layout.room(cuts[-1] if cuts else previous, end) >= layout.least_hold else []
@@ -260,12 +250,12 @@ def stretched_over(tail: Audio, samples: int, incoming: Audio, sample_rate: int)
 class _Layout:
     """Chooses the join between two shifts."""
 
-    def __init__(self, sample_rate: int, splice: SpliceSettings, long_gaps: Fill) -> None:
+    def __init__(self, sample_rate: int, splice: SpliceSettings) -> None:
         def to_samples(seconds: float) -> int:
             return max(1, seconds_to_samples(seconds, sample_rate))
 
         self.fill = splice.fill
-        self.long_gaps = long_gaps
+        self.long_gaps = splice.long_gaps
         self.pad = to_samples(splice.pad_seconds)
         self.fade = to_samples(splice.crossfade_seconds)
         self.guard = to_samples(GUARD_SECONDS)
@@ -275,8 +265,8 @@ class _Layout:
         self.longest_extension = to_samples(LONGEST_EXTENSION_SECONDS)
         self.longest_tail = to_samples(LONGEST_TAIL_SECONDS)
         self.longest_mixed = to_samples(LONGEST_GAP_SECONDS)
-        self.overlap = to_samples(OVERLAP_SECONDS)
         self.seam_context = context_samples(sample_rate)
+        self.sample_rate = sample_rate
 
     def room(self, before: Cut, after: Cut) -> int:
         """Samples between the attacks around a join, in the source or in the output, whichever has less."""
@@ -293,7 +283,7 @@ class _Layout:
         hold = min(self.hold, self.room(before, after) // 2)
         start = max(earliest, before.last_onset_samples + before.shift_samples + hold)
         if gap < 0 and self.fill is Fill.NEURAL:
-            return self._mixed(before, after, max(start, stop - self.overlap), stop, start)
+            return self._mixed(before, after, start, stop)
         if gap < 0:
             fade_start = max(start, stop + self.guard - max(self.pad, self.fade))
             return Fade(fade_start, min(fade_start + self.fade, stop), before.shift_samples, after.shift_samples)
@@ -310,7 +300,7 @@ class _Layout:
         repeats_attack = heard_again < before.last_onset_samples + self.least_hold
         fill = self.long_gaps if self.fill is Fill.AUTO and gap > self.longest_extension else self.fill
         if fill is Fill.NEURAL and gap <= self.longest_mixed and tail >= 2 * self.least_hold:
-            return self._mixed(before, after, tail_stop, stop, start)
+            return self._mixed(before, after, start, stop)
         if fill in (Fill.AUTOREGRESSIVE, Fill.NEURAL) and tail >= 2 * self.least_hold:
             alone = stop - (before.last_onset_samples + after.shift_samples + self.least_hold)
             return Continued(tail_stop, stop, *shifts, min(self.fade, gap, alone), min(tail, self.longest_context))
@@ -319,10 +309,11 @@ class _Layout:
         length = samples_to_stretch(tail, gap, self.fade, self.longest_tail)
         return Stretched(tail_stop - length, stop, *shifts, fade=min(self.fade, length // 2))
 
-    def _mixed(self, before: Cut, after: Cut, start: int, stop: int, tail_start: int) -> Mixed:
+    def _mixed(self, before: Cut, after: Cut, tail_start: int, stop: int) -> Mixed:
         shifts = before.shift_samples, after.shift_samples
-        opens = after.shift_samples > before.shift_samples
-        return Mixed(start, stop, *shifts, opens=opens, context=self.seam_context, tail=start - tail_start)
+        gap = after.shift_samples - before.shift_samples
+        start = stop - transition_samples(gap, stop - tail_start, self.sample_rate)
+        return Mixed(start, stop, *shifts, opens=gap > 0, context=self.seam_context, tail=start - tail_start)
 
 
 def _spans_inside(groups: Sequence[Group], start: int, stop: int) -> list[Group]:

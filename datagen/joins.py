@@ -8,6 +8,7 @@ say what it would have been.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ from datagen.played.human import CYMBALS
 from datagen.rendering import Placement, heard_between
 
 Float32Array = npt.NDArray[np.float32]
+FloatingArray = npt.NDArray[np.floating[Any]]
 
 BEFORE_SECONDS, AFTER_SECONDS = 0.350, 0.050
 """Of a window, around the attack behind its join."""
@@ -72,16 +74,16 @@ class Parting:
     """A place between two lines, with both sides heard apart: a join of any gap.
 
     Attributes:
-        earlier, later: [channels, samples], what was struck before the line, and from it on.
+        earlier, later: [channels, samples], what was struck before the line, and from it on; of any precision.
         sample_rate: In hertz.
-        last_onset_samples: From the line's first attack back to the attack before.
+        since_last_onset_samples: From the attack before to the line's first one.
         ringing: What was struck in the second before.
     """
 
-    earlier: Float32Array
-    later: Float32Array
+    earlier: FloatingArray
+    later: FloatingArray
     sample_rate: int
-    last_onset_samples: int
+    since_last_onset_samples: int
     ringing: frozenset[Piece]
 
     def join(self, gap_samples: int) -> Join | None:
@@ -97,15 +99,15 @@ class Parting:
                 GAP_SECONDS[1],
             )
         )
-        room = min(self.last_onset_samples, self.last_onset_samples + gap_samples) - guard
+        room = min(self.since_last_onset_samples, self.since_last_onset_samples + gap_samples) - guard
         if room < 4 * least:
             return None
 
-        def window(part: Float32Array, shift: int) -> Float32Array:
+        def window(part: FloatingArray, shift: int) -> Float32Array:
             start = reach + gap_samples - shift
-            return part[:, start : start + before + after]
+            return part[:, start : start + before + after].astype(np.float32)
 
-        last = before - gap_samples - self.last_onset_samples
+        last = before - gap_samples - self.since_last_onset_samples
         return Join(
             window(self.earlier, 0) + window(self.later, 0),
             window(self.earlier, gap_samples) + window(self.later, gap_samples),
@@ -173,6 +175,6 @@ def _parting(maker: ExampleMaker, lines: Sequence[Sequence[Placement]], at: int,
         heard_between(earlier, channels, attack - before, attack + after),
         heard_between(later, channels, attack - before, attack + after),
         rate,
-        last_onset_samples=attack - max(one.performed_samples for one in earlier),
+        since_last_onset_samples=attack - max(one.performed_samples for one in earlier),
         ringing=frozenset(one.stroke.piece for one in earlier if one.performed_samples >= since),
     )

@@ -107,8 +107,8 @@ def main() -> int:
     parser.add_argument("--examples", type=int, default=1000, help="at most so many (%(default)d)")
     parser.add_argument("--errors", action="store_true", help="also separate with spoilt knowledge")
     parser.add_argument("-o", "--out", type=Path, help="write the stems of a session here")
-    parser.add_argument("--render", choices=list(Render), default=Render.AUTO, help="of a session (%(default)s)")
-    parser.add_argument("--fill", choices=list(Fill), default=Fill.AUTO, help="of a session (%(default)s)")
+    parser.add_argument("--render", choices=list(Render), help=f"of a session ({Render.AUTO})")
+    parser.add_argument("--fill", choices=list(Fill), help=f"of a session ({Fill.AUTO})")
     parser.add_argument("--force", action="store_true", help="replace stems that are there")
     return exit_status(_run, parser.parse_args())
 
@@ -119,8 +119,11 @@ def _run(chosen: argparse.Namespace) -> None:
     if (chosen.dataset / "truth.json").is_file():
         if chosen.out is None:
             raise InputError(f"{chosen.dataset} is a session: say with -o where its aligned stems go")
-        write_session(chosen.dataset, chosen.out, Render(chosen.render), Fill(chosen.fill), force=chosen.force)
+        way, fill = Render(chosen.render or Render.AUTO), Fill(chosen.fill or Fill.AUTO)
+        write_session(chosen.dataset, chosen.out, way, fill, force=chosen.force)
         return
+    if chosen.out or chosen.render or chosen.fill or chosen.force:
+        raise InputError(f"{chosen.dataset} is no session; -o, --render, --fill and --force are for sessions")
     entries = list(_chosen(chosen.dataset, chosen.split, chosen.examples))
     rows = [
         measure(chosen.dataset, entry, errors=chosen.errors) for entry in tqdm(entries, unit=" examples", disable=None)

@@ -54,7 +54,9 @@ def trained_files(checkpoint: Path) -> NetworkFiles:
     prefix = "networks."
     try:
         state = torch.load(checkpoint, map_location="cpu", weights_only=False)["state_dict"]
-        networks.load_state_dict({name.removeprefix(prefix): part for name, part in state.items() if prefix in name})
+        networks.load_state_dict(
+            {name.removeprefix(prefix): part for name, part in state.items() if name.startswith(prefix)}
+        )
     except Exception as error:  # whatever unpickling of some other file comes to
         raise InputError(f"{checkpoint} is no checkpoint of an end-to-end training: {error}") from error
     return networks.trained_files()

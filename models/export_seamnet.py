@@ -20,7 +20,7 @@ from beatnet_align.seams import (
     NEIGHBOURS_NAME,
     ROWS,
     SeamNetwork,
-    everyone,
+    neighbours_of,
 )
 from datagen.commands import exit_status
 from models.onnx_files import forget_sources, write_whole
@@ -46,7 +46,8 @@ def exported(net: SeamNet) -> bytes:
 
     rng = np.random.default_rng(0)
     features = rng.normal(size=(3, ROWS, CONTEXT_KNOTS + 20)).astype(np.float32)
-    inputs = torch.from_numpy(features), torch.from_numpy(everyone(3))
+    neighbours = neighbours_of(features)
+    inputs = torch.from_numpy(features), torch.from_numpy(neighbours)
     channels = torch.export.Dim("channels", min=1, max=1 << 10)
     knots = torch.export.Dim("knots", min=CONTEXT_KNOTS + 1, max=LONGEST_KNOTS)
     program = torch.onnx.export(
@@ -65,7 +66,7 @@ def exported(net: SeamNet) -> bytes:
     content = bytes(model.SerializeToString())
     with torch.no_grad():
         expected = net(*inputs).numpy()
-    worst = float(np.abs(SeamNetwork(content).gains(features, everyone(3)) - expected).max())
+    worst = float(np.abs(SeamNetwork(content).gains(features, neighbours) - expected).max())
     if not worst <= PARITY:
         raise OutputError(f"the exported network is off by {worst:.2g}; nothing was written")
     return content

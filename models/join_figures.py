@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from beatnet_align.errors import InputError
 from beatnet_align.hits import Piece
-from beatnet_align.seams import everyone, shipped_seamnet
+from beatnet_align.seams import shipped_seamnet
 from datagen.commands import exit_status
 from datagen.config import Split, read_config
 from datagen.example import ExampleMaker
@@ -32,8 +32,7 @@ NAMES_WIDTH = 34
 
 def neural(join: Join) -> Float32Array:
     """Mixed by the network that ships, as the effect does."""
-    seam = seam_of(join)
-    return repaired(join, seam.mixed(shipped_seamnet().gains(seam.features, everyone(len(seam.features)))))
+    return repaired(join, shipped_seamnet().mixed(seam_of(join)))
 
 
 REPAIRS: dict[str, Repair] = {

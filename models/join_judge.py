@@ -8,6 +8,7 @@ from auraloss.freq import MultiResolutionSTFTLoss
 from beatnet_align.units import seconds_to_samples
 from datagen.joins import Float32Array, Join
 
+JUDGED_RATE_HZ = 44_100
 FFT_SIZES = (1024, 512, 256)
 AROUND_SECONDS = 0.010
 """Beyond the transition on either side, so that a click at its edge counts."""
@@ -33,9 +34,14 @@ class Judge:
 
     def __call__(self, heard: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
         """The same with gradients, of [channels, samples] that are all audible."""
-        loudest = _stft(wanted).abs().amax(dim=(1, 2)).unsqueeze(-1)
+        loudest = loudest_bins(wanted)
         distance: torch.Tensor = self._distance((heard / loudest)[None], (wanted / loudest)[None])
         return distance
+
+
+def loudest_bins(audio: torch.Tensor) -> torch.Tensor:
+    """[channels, 1], the greatest magnitude of each one's spectrogram."""
+    return _stft(audio).abs().amax(dim=(1, 2)).clamp(min=1e-9).unsqueeze(-1)
 
 
 def judged(join: Join) -> tuple[int, int]:
@@ -67,4 +73,5 @@ def phase_agreement(join: Join, out: Float32Array) -> float:
 
 def _stft(audio: torch.Tensor) -> torch.Tensor:
     size = FFT_SIZES[1]
-    return torch.stft(audio, size, size // 4, window=torch.hann_window(size), return_complex=True)
+    window = torch.hann_window(size, dtype=audio.dtype, device=audio.device)
+    return torch.stft(audio, size, size // 4, window=window, return_complex=True)

@@ -1,23 +1,27 @@
 """Joins of one gap in batches, with what would have sounded: SeamNet's Lightning data module."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from scipy.linalg import block_diag
 from torch.utils.data import DataLoader, IterableDataset
 
-from beatnet_align.seams import Float32Array, Seam, context_samples, seam, transition_samples
+from beatnet_align.errors import InputError
+from beatnet_align.seams import Float32Array, Seam, context_samples, neighbours_of, seam, transition_samples
 from datagen.config import Split
 from datagen.joins import Join, Parting, draw_gap_samples
-from models.join_judge import audible_channels, judged
+from models.join_judge import JUDGED_RATE_HZ, audible_channels, judged
 from models.seam_pool import read_partings
 
 VALIDATION_RANK = 1 << 16
 """No process's: validation draws otherwise than training."""
+
+MOST_EMPTY = 100
+"""Draws in a row that give nothing."""
 
 
 class Seams(NamedTuple):
@@ -82,7 +86,7 @@ def batched(joins: list[Join]) -> Seams:
     return Seams(
         torch.from_numpy(np.concatenate([one.voices for one in seams], axis=1)),
         rows([one.features for one in seams]),
-        torch.from_numpy(neighbours_of([len(one.features) for one in seams])),
+        torch.from_numpy(np.asarray(block_diag(*(neighbours_of(one.features) for one in seams)), np.float32)),
         torch.from_numpy(seams[0].knots_to_samples),
         torch.from_numpy(seams[0].ending),
         rows([join.outgoing[:, start : at - samples] for join, at in zip(joins, stops, strict=True)]),
@@ -90,17 +94,6 @@ def batched(joins: list[Join]) -> Seams:
         rows([join.target[:, start:stop] for join in joins]),
         torch.from_numpy(np.concatenate([audible_channels(join.target[:, start:stop]) for join in joins])),
     )
-
-
-def neighbours_of(channels: list[int]) -> Float32Array:
-    """Who shares a join: [all channels, all channels], rows add up to 1.
-
-    Args:
-        channels: How many each join has.
-    """
-    join = np.repeat(np.arange(len(channels)), channels)
-    same = join[:, None] == join[None]
-    return np.asarray(same / same.sum(axis=1, keepdims=True), np.float32)
 
 
 class SeamBatches(IterableDataset[Seams]):
@@ -117,19 +110,25 @@ class SeamBatches(IterableDataset[Seams]):
 
     def __iter__(self) -> Iterator[Seams]:
         rng = np.random.default_rng(self.seed)
-        while True:
+        empty = 0
+        while empty < MOST_EMPTY:
             joins = self._joins(rng)
-            if joins:
-                yield batched(joins)
+            batch = batched(joins) if joins else None
+            if batch is None or not batch.audible.any():
+                empty += 1
+                continue
+            empty = 0
+            yield batch
+        raise InputError(
+            f"no place of this pool has room for joins, or none is heard, in {MOST_EMPTY} draws; draw more"
+        )
 
     def _joins(self, rng: np.random.Generator) -> list[Join]:
         """Of one gap; none where no place has room for it."""
         joins: list[Join] = []
         gap = draw_gap_samples(rng, self.partings[0].sample_rate)
         for index in rng.permutation(len(self.partings)):
-            parting = self.partings[index]
-            whole = replace(parting, earlier=parting.earlier.astype(np.float32), later=parting.later.astype(np.float32))
-            join = whole.join(gap)
+            join = self.partings[index].join(gap)
             joins += [] if join is None else [join]
             if len(joins) == self.batch_size:
                 break
@@ -160,14 +159,23 @@ class SeamData(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Seams]:
         """Other joins every epoch and in every process."""
         trainer = self.trainer
-        self._partings = self._partings or read_partings(self.pool, Split.TRAIN)
+        self._partings = self._partings or _read(self.pool, Split.TRAIN)
         epoch, rank = (trainer.current_epoch, trainer.global_rank) if trainer is not None else (0, 0)
         return DataLoader(SeamBatches(self._partings, self.batch_size, (self.seed, epoch, rank)), batch_size=None)
 
     def val_dataloader(self) -> DataLoader[Seams]:
         """Always the same joins."""
         if not self._validation:
-            partings = read_partings(self.pool, Split.VALIDATION)
+            partings = _read(self.pool, Split.VALIDATION)
             batches = iter(SeamBatches(partings, self.batch_size, (self.seed, 0, VALIDATION_RANK)))
             self._validation = [next(batches) for _ in range(self.validation_batches)]
         return DataLoader(self._validation, batch_size=None)  # type: ignore[arg-type] # a list will do
+
+
+def _read(pool: Path, split: Split) -> list[Parting]:
+    """The places of a pool at the rate that distances are judged at."""
+    partings = read_partings(pool, split)
+    rate = partings[0].sample_rate
+    if rate != JUDGED_RATE_HZ:
+        raise InputError(f"{pool} has {rate} Hz; joins are judged at {JUDGED_RATE_HZ} Hz: render the pool at that rate")
+    return partings

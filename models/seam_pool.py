@@ -57,14 +57,17 @@ def write_partings(
                 progress(f"rendering {split.value}", 1, count)
         if not partings:
             raise InputError(f"{config.name} gives no places for joins in {count} examples for {split}; ask for more")
+        path = _path(folder, split)
+        partial_path = path.with_name(f".{path.name}.partial.npz")
         np.savez(
-            _path(folder, split),
-            earlier=np.concatenate([one.earlier for one in partings]).astype(np.float16),
-            later=np.concatenate([one.later for one in partings]).astype(np.float16),
+            partial_path,
+            earlier=np.concatenate([one.earlier for one in partings]),
+            later=np.concatenate([one.later for one in partings]),
             channels=np.array([len(one.earlier) for one in partings]),
-            last_onset_samples=np.array([one.last_onset_samples for one in partings]),
+            since_last_onset_samples=np.array([one.since_last_onset_samples for one in partings]),
             sample_rate=config.sample_rate,
         )
+        partial_path.replace(path)
 
 
 def read_partings(folder: Path, split: Split) -> list[Parting]:
@@ -79,10 +82,10 @@ def read_partings(folder: Path, split: Split) -> list[Parting]:
         rows = np.cumsum(read["channels"])[:-1]
         sides = [np.split(read[side], rows) for side in ("earlier", "later")]
         rate = int(read["sample_rate"])
-        last = read["last_onset_samples"]
+        since_last = read["since_last_onset_samples"]
     return [
         Parting(earlier, later, rate, int(onset), frozenset())
-        for earlier, later, onset in zip(*sides, last, strict=True)
+        for earlier, later, onset in zip(*sides, since_last, strict=True)
     ]
 
 
@@ -103,10 +106,10 @@ def _partings(split: Split, most: int, index: int) -> list[Parting]:
         loudest = max(float(np.abs(one.earlier[kept]).max()), float(np.abs(one.later[kept]).max()), 1e-9)
         partings.append(
             Parting(
-                one.earlier[kept] / loudest,
-                one.later[kept] / loudest,
+                (one.earlier[kept] / loudest).astype(np.float16),
+                (one.later[kept] / loudest).astype(np.float16),
                 one.sample_rate,
-                one.last_onset_samples,
+                one.since_last_onset_samples,
                 one.ringing,
             )
         )

@@ -5,13 +5,13 @@ import torch
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 
 from beatnet_align.seams import BANDS, EDGES_HZ
-from models.join_judge import FLOOR_DB, Judge
+from models.join_judge import FLOOR_DB, JUDGED_RATE_HZ, Judge
 from models.optimisation import one_cycle
 from models.seam_data import Seams
 from models.seamnet import SeamNet
 
-LEVEL_FFT, SAMPLE_RATE_HZ = 512, 44_100.0
-"""Levels are told over 12 ms, as long as two periods of the lowest band's edge; of pools at the rate of all kits."""
+LEVEL_FFT = 512
+"""Levels are told over 12 ms, as long as two periods of the lowest band's edge."""
 
 TINY = 1e-12
 WARM_UP = 0.1
@@ -76,7 +76,7 @@ def band_levels(audio: torch.Tensor) -> torch.Tensor:
     """Levels in nepers of [channels, samples], down to ``FLOOR_DB`` under the loudest: [channels, BANDS, frames]."""
     window = torch.hann_window(LEVEL_FFT, device=audio.device)
     power = torch.stft(audio, LEVEL_FFT, LEVEL_FFT // 4, window=window, return_complex=True).abs() ** 2
-    hertz = torch.linspace(0.0, 0.5 * SAMPLE_RATE_HZ, LEVEL_FFT // 2 + 1)
+    hertz = torch.linspace(0.0, 0.5 * JUDGED_RATE_HZ, LEVEL_FFT // 2 + 1)
     bands = torch.bucketize(hertz, torch.tensor(EDGES_HZ)).to(audio.device)
     summed = power.new_zeros(len(power), BANDS, power.shape[-1]).index_add(1, bands, power)
     floor = 10.0 ** (FLOOR_DB / 10.0) * summed.detach().amax(dim=(1, 2), keepdim=True) + TINY

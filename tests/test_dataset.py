@@ -12,6 +12,7 @@ import soundfile as sf
 from beatnet_align.compare import mean_figures
 from beatnet_align.errors import InputError
 from beatnet_align.hits import Piece
+from datagen import oracle
 from datagen.__main__ import main
 from datagen.config import DatasetConfig, Sources, Split, TimingPreset, read_config
 from datagen.dataset import read_manifest, read_pairs, write_dataset
@@ -300,3 +301,11 @@ def test_a_killed_process_ends_in_one_clear_line(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(ExampleMaker, "make", lambda *_: os._exit(9))
     with pytest.raises(InputError, match="a process was killed"):
         write_dataset(TINY, tmp_path / "killed", workers=1)
+
+
+def test_the_oracle_refuses_for_a_dataset_what_only_sessions_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["oracle", str(tmp_path), "--fill", "neural"])
+    assert oracle.main() == 2
+    assert "for sessions" in capsys.readouterr().err

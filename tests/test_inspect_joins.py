@@ -41,6 +41,7 @@ from datagen.inspect_joins import (
 )
 from datagen.inspection.excerpts import FADE_SECONDS, MIX
 from datagen.inspection.hard_joins import LEAST_GAP_SECONDS, TAILS, HardJoin, hardest_joins, joins_of_plan
+from datagen.inspection.join_pictures import HEADROOM, waveform_height
 from datagen.inspection.listening import PEAK, stereo
 from datagen.inspection.session import Knows, decided
 
@@ -171,6 +172,15 @@ def test_excerpts_are_what_the_splice_renders_at_one_gain(
             np.testing.assert_allclose(inner[0], gains[-1] * inner[1], atol=2e-4)
         np.testing.assert_allclose(gains, gains[0], rtol=1e-3)
         assert max(np.max(np.abs(sf.read(file)[0])) for file in files) == pytest.approx(PEAK, abs=1e-3)
+
+
+@pytest.mark.parametrize("joined", [(900, 1_100), (300, 1_100)])
+def test_waveforms_are_as_high_as_what_rings_in_the_join_even_where_it_begins_before_them(
+    joined: tuple[int, int],
+) -> None:
+    ringing = np.zeros(1_000, np.float32)
+    ringing[450] = 0.5  # at 950, inside either join of a picture that begins at 500
+    assert waveform_height([ringing, ringing], 500, joined) == pytest.approx(HEADROOM * 0.5)
 
 
 def test_pictures_show_something(out_dir: Path) -> None:

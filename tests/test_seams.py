@@ -23,8 +23,8 @@ from beatnet_align.seams import (
     Seam,
     SeamNetwork,
     context_samples,
-    everyone,
     in_bands,
+    neighbours_of,
     seam,
     shipped_seamnet,
 )
@@ -37,7 +37,7 @@ from models.export_seamnet import exported
 from models.join_judge import Judge
 from models.join_opponents import autoregressive
 from models.runs import load_network
-from models.seam_data import SeamBatches, batched, neighbours_of, repaired, seam_of, transition_length
+from models.seam_data import SeamBatches, batched, repaired, seam_of, transition_length
 from models.seam_pool import read_partings, write_partings
 from models.seam_training import SeamTraining, mixed
 from models.seamnet import SeamNet
@@ -147,8 +147,7 @@ def test_the_attack_before_does_not_sound_again() -> None:
 def test_repairs_touch_nothing_but_the_transition() -> None:
     for join in joins():
         one = seam_of(join)
-        gains = shipped_seamnet().gains(one.features, everyone(len(one.features)))
-        out = repaired(join, one.mixed(gains))
+        out = repaired(join, shipped_seamnet().mixed(one))
         start = join.stop - transition_length(join)
         assert start >= join.first
         np.testing.assert_array_equal(out[:, :start], join.outgoing[:, :start])
@@ -163,7 +162,7 @@ def test_what_is_trained_is_what_the_effect_does() -> None:
     with torch.no_grad():
         out = mixed(batch, net(batch.features, batch.neighbours)).numpy()
     one, network = seam_of(some[0]), SeamNetwork(exported(net))
-    expected = one.mixed(network.gains(one.features, everyone(len(one.features))))
+    expected = network.mixed(one)
     for half in np.split(out, 2):
         np.testing.assert_allclose(half, expected, atol=1e-5)
     torch.testing.assert_close(
@@ -180,7 +179,7 @@ def test_an_untrained_network_lets_the_tail_ring_on() -> None:
     for join in (one for one in joins() if one.gap_samples > 0):
         one = seam_of(join)
         with torch.no_grad():
-            gains = net(torch.from_numpy(one.features), torch.from_numpy(everyone(len(one.features)))).numpy()
+            gains = net(torch.from_numpy(one.features), torch.from_numpy(neighbours_of(one.features))).numpy()
         rung = judge.distance(join, autoregressive(join))
         assert judge.distance(join, repaired(join, one.mixed(gains))) == pytest.approx(rung, abs=0.15)
 
@@ -191,9 +190,9 @@ def test_the_exported_network_takes_any_channels_and_lengths(channels: int, knot
     torch.nn.init.normal_(net.gains.weight, std=0.3)
     rng = np.random.default_rng(6)
     features = rng.normal(size=(channels, ROWS, CONTEXT_KNOTS + knots)).astype(np.float32)
-    found = SeamNetwork(exported(net)).gains(features, everyone(channels))
+    found = SeamNetwork(exported(net)).gains(features, neighbours_of(features))
     with torch.no_grad():
-        expected = net(torch.from_numpy(features), torch.from_numpy(everyone(channels))).numpy()
+        expected = net(torch.from_numpy(features), torch.from_numpy(neighbours_of(features))).numpy()
     assert found.shape == (channels, VOICES, BANDS, knots)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
@@ -203,10 +202,25 @@ def test_other_weights_are_refused() -> None:
         SeamNetwork(shipped_weights(REFINER_NAME))
 
 
-def test_neighbours_are_the_channels_of_a_join() -> None:
-    neighbours = neighbours_of([1, 3])
-    np.testing.assert_allclose(neighbours.sum(axis=1), 1.0)
-    assert (neighbours > 0).tolist() == [[True, False, False, False]] + [[False, True, True, True]] * 3
+@pytest.mark.parametrize("opens", [True, False])
+def test_silent_channels_change_nothing(opens: bool) -> None:
+    context, samples = context_samples(RATE), 1_500
+    outgoing, incoming = noise(6, context + samples, 7), noise(6, context + samples, 8)
+    outgoing = outgoing[:, : context + (0 if opens else samples)]
+    outgoing[3:] = incoming[3:] = 0.0
+    every = shipped_seamnet().transition(outgoing, incoming, 2_000, RATE)
+    alone = shipped_seamnet().transition(outgoing[:3], incoming[:3], 2_000, RATE)
+    np.testing.assert_allclose(every[:3], alone, atol=1e-6)
+    np.testing.assert_array_equal(every[3:], 0.0)
+
+
+def test_batches_keep_joins_apart() -> None:
+    joined = [join for join in joins() if join.gap_samples > 0][:1] * 2
+    channels = len(joined[0].target)
+    neighbours = batched(joined).neighbours.numpy()
+    np.testing.assert_allclose(neighbours.sum(axis=1), 1.0, rtol=1e-6)
+    assert not neighbours[:channels, channels:].any()
+    assert not neighbours[channels:, :channels].any()
 
 
 def test_a_missing_pool_says_how_to_make_it(tmp_path: Path) -> None:
@@ -246,8 +260,7 @@ def test_training_brings_joins_nearer_to_the_truth(pool: Path) -> None:
         patch.setattr("sys.argv", ["export", str(folder), "-o", str(path)])
         assert export_seamnet.main() == 0
     one = seam_of(joins()[0])
-    gains = SeamNetwork(path.read_bytes()).gains(one.features, everyone(len(one.features)))
-    assert np.isfinite(one.mixed(gains)).all()
+    assert np.isfinite(SeamNetwork(path.read_bytes()).mixed(one)).all()
 
 
 def test_export_says_what_is_wrong(

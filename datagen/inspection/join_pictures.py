@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from beatnet_align.take import Take
+from beatnet_align.take import Audio, Take
 from beatnet_align.units import samples_to_seconds, seconds_to_ms, seconds_to_samples
 from datagen.inspection.hard_joins import HardJoin
 from datagen.inspection.spectrograms import draw_levels, far_channel, new_figure, save_picture, spectrogram_db
@@ -82,13 +82,20 @@ def _draw_waveforms(line: Sequence["Axes"], join: HardJoin, takes: Sequence[Take
     )
     milliseconds = seconds_to_ms(1.0) * (np.arange(start, stop) - join.attack) / join.sample_rate
     signals = [take.read(start, stop)[row] for take in takes]
-    # The median leaves out the take as played, whose attack may lie there.
-    rings = [float(np.max(np.abs(signal[slice(*np.array(joined) - start)]), initial=1e-6)) for signal in signals]
-    height = HEADROOM * float(np.median(rings))
+    height = waveform_height(signals, start, joined)
     for axes, signal in zip(line, signals, strict=True):
         axes.plot(milliseconds, signal, color=WAVE_COLOUR, linewidth=0.5)
         axes.set_ylim(-height, height)
         axes.set_yticks([])
+
+
+def waveform_height(signals: Sequence[Audio], start: int, joined: Bounds) -> float:
+    """How high pictures of [samples] from ``start`` on are: what rings where the join lies fills them.
+
+    The median leaves out the take as played, whose attack may lie there.
+    """
+    first, last = (max(0, place - start) for place in joined)  # a stretched tail may begin before the picture
+    return HEADROOM * float(np.median([np.max(np.abs(signal[first:last]), initial=1e-6) for signal in signals]))
 
 
 def _mark(axes: "Axes", join: HardJoin, bounds: Bounds | None, *, filled: bool) -> None:
