@@ -12,12 +12,12 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from beatnet_align.conditioning import metronome
 from beatnet_align.errors import InputError
 from beatnet_align.hits import Piece
 from beatnet_align.take import Channel
 from beatnet_align.tempo_map import TempoMap
 from beatnet_align.units import seconds_to_samples
-from datagen.conditioning import metronome
 from datagen.config import SYNTHESISED, DatasetConfig, Sources, Split
 from datagen.hearing import ArrayHearing, Channels, Hearing, KitHearing
 from datagen.kits.loading import Kit, load_kit, merge_kits

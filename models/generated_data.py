@@ -10,11 +10,11 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
+from beatnet_align.conditioning import positional_encodings
 from beatnet_align.errors import InputError
 from beatnet_align.hits import Piece
 from beatnet_align.roles import Role
 from beatnet_align.tempo_map import TempoMap
-from datagen.conditioning import positional_encodings
 from datagen.config import DatasetConfig, Split
 from datagen.dataset import read_audio, read_pairs
 from datagen.example import ExampleMaker
@@ -30,7 +30,7 @@ class Pair:
         take: [channels, samples], as played.
         target: [channels, samples], on the grid.
         conditioning: [7, samples]: the metronome, then the positional encodings of
-            :data:`datagen.conditioning.ENCODINGS`.
+            :data:`beatnet_align.conditioning.ENCODINGS`.
         hits: [hits, 3]: performed and target time in seconds, velocity.
         roles: One a channel.
         parameters: Tempo at the start, swing and strength, under ``bpm``, ``swing`` and ``strength``.

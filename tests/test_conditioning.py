@@ -1,12 +1,22 @@
 """The metronome and the positional encodings say where the beat is."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from beatnet_align.conditioning import (
+    BAR_AMPLITUDE,
+    BEAT_AMPLITUDE,
+    ENCODINGS,
+    ROWS,
+    conditioning,
+    metronome,
+    positional_encodings,
+)
 from beatnet_align.tempo_map import TempoChange, TempoMap, TimeSignature
-from datagen.conditioning import BAR_AMPLITUDE, BEAT_AMPLITUDE, ENCODINGS, metronome, positional_encodings
 
 RATE = 44_100
 
@@ -38,3 +48,14 @@ def test_encodings_follow_tempo_and_signature_changes() -> None:
     bar_starts = tempo_map.to_seconds(np.array([0.0, 4.0, 7.0, 10.0]))
     encodings = positional_encodings(tempo_map, bar_starts)
     np.testing.assert_allclose(encodings[ENCODINGS.index("bar_cos")], 1.0, atol=1e-5)
+
+
+@given(bpm=st.floats(60, 200), first=st.floats(-1, 1), cuts=st.lists(st.integers(1, 23_999), max_size=4, unique=True))
+def test_a_stretch_is_told_what_the_whole_take_is_told_there(bpm: float, first: float, cuts: list[int]) -> None:
+    tempo_map, edges = TempoMap.constant(bpm, first, 3, 4), [0, *sorted(cuts), 24_000]
+    whole = conditioning(tempo_map, 0, 24_000, 8_000, 0.5)
+    parts = [conditioning(tempo_map, *pair, 8_000, 0.5) for pair in itertools.pairwise(edges)]
+    np.testing.assert_array_equal(np.concatenate(parts, axis=1), whole)
+    assert whole.shape == (len(ROWS), 24_000)
+    assert (whole[ROWS.index("strength")] == 0.5).all()
+    np.testing.assert_array_equal(whole[0], metronome(tempo_map, 24_000, 8_000))
