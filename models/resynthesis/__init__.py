@@ -1,0 +1,1 @@
+"""Networks that write the aligned audio themselves, and what trains them."""
