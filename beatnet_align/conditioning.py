@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from beatnet_align.grid import Grid
 from beatnet_align.tempo_map import TempoMap
 from beatnet_align.units import FloatArray, seconds_to_samples
 
@@ -11,28 +12,45 @@ BEAT_HZ, BAR_HZ = 1_000.0, 1_500.0
 BEAT_AMPLITUDE, BAR_AMPLITUDE = 0.35, 0.7
 ENCODINGS = ("bar_sin", "bar_cos", "beat_sin", "beat_cos", "subdivision_sin", "subdivision_cos")
 SUBDIVISIONS_PER_BEAT = 4
-ROWS = ("metronome", *ENCODINGS, "strength")
+ROWS = 8
+"""Of :func:`conditioning_rows`."""
+
+_REACH_BEATS = 4.0
 
 
-def conditioning(
-    tempo_map: TempoMap, start_samples: int, stop_samples: int, sample_rate: int, strength: float
+def conditioning_rows(
+    tempo_map: TempoMap, grid: Grid, strength: float, sample_rate: int, start_samples: int, stop_samples: int
 ) -> npt.NDArray[np.float32]:
-    """All that a resynthesis model is told of a stretch of a take, in the order of ``ROWS``.
+    """What a resynthesis network is told of a stretch of a take, sample by sample.
+
+    The metronome; sine and cosine of the phase in the bar, in the beat, and between two lines of the take's grid; the
+    strength. The third phase follows the grid that the user chose, triplets and swing included, since no phase of plain
+    sixteenths could tell it.
 
     Args:
-        tempo_map: Gives beats and bars.
-        start_samples: First sample of the stretch.
-        stop_samples: The one behind its last.
+        tempo_map: Of the take.
+        grid: Its lines.
+        strength: How far hits go towards them.
         sample_rate: In hertz.
-        strength: 0 to 1, how far hits go towards their lines.
+        start_samples: First sample of the stretch.
+        stop_samples: One after its last; all stretches of a take fit together.
 
     Returns:
-        [8, samples].
+        [ROWS, stop - start].
     """
-    times_seconds = np.arange(start_samples, stop_samples) / sample_rate
-    clicks = metronome(tempo_map, stop_samples - start_samples, sample_rate, start_samples)
-    strengths = np.full(len(clicks), strength, np.float32)
-    return np.concatenate([clicks[None], positional_encodings(tempo_map, times_seconds), strengths[None]])
+    seconds = np.arange(start_samples, stop_samples) / sample_rate
+    clicks = metronome(tempo_map, len(seconds), sample_rate, start_samples)
+    phases = positional_encodings(tempo_map, seconds)
+    turns = 2.0 * np.pi * (line_phase(tempo_map, grid, seconds) % 1.0)
+    rows = [clicks[None], phases[:4], np.stack([np.sin(turns), np.cos(turns)]), np.full((1, len(seconds)), strength)]
+    return np.concatenate(rows).astype(np.float32)
+
+
+def line_phase(tempo_map: TempoMap, grid: Grid, seconds: FloatArray) -> FloatArray:
+    """How much of the way from one line to the next has passed; any number plus a whole one means the same."""
+    beats = tempo_map.to_beats(seconds)
+    lines = grid.lines_beats(float(beats.min()) - _REACH_BEATS, float(beats.max()) + _REACH_BEATS)
+    return np.interp(seconds, tempo_map.to_seconds(lines), np.arange(len(lines), dtype=np.float64))
 
 
 def metronome(tempo_map: TempoMap, samples: int, sample_rate: int, start_samples: int = 0) -> npt.NDArray[np.float32]:

@@ -12,10 +12,11 @@ from beatnet_align.conditioning import (
     BEAT_AMPLITUDE,
     ENCODINGS,
     ROWS,
-    conditioning,
+    conditioning_rows,
     metronome,
     positional_encodings,
 )
+from beatnet_align.grid import Grid, parse_grid
 from beatnet_align.tempo_map import TempoChange, TempoMap, TimeSignature
 
 RATE = 44_100
@@ -52,10 +53,18 @@ def test_encodings_follow_tempo_and_signature_changes() -> None:
 
 @given(bpm=st.floats(60, 200), first=st.floats(-1, 1), cuts=st.lists(st.integers(1, 23_999), max_size=4, unique=True))
 def test_a_stretch_is_told_what_the_whole_take_is_told_there(bpm: float, first: float, cuts: list[int]) -> None:
-    tempo_map, edges = TempoMap.constant(bpm, first, 3, 4), [0, *sorted(cuts), 24_000]
-    whole = conditioning(tempo_map, 0, 24_000, 8_000, 0.5)
-    parts = [conditioning(tempo_map, *pair, 8_000, 0.5) for pair in itertools.pairwise(edges)]
-    np.testing.assert_array_equal(np.concatenate(parts, axis=1), whole)
-    assert whole.shape == (len(ROWS), 24_000)
-    assert (whole[ROWS.index("strength")] == 0.5).all()
+    tempo_map, grid, edges = TempoMap.constant(bpm, first, 3, 4), parse_grid("1/16", 0.6), [0, *sorted(cuts), 24_000]
+    whole = conditioning_rows(tempo_map, grid, 0.5, 8_000, 0, 24_000)
+    parts = [conditioning_rows(tempo_map, grid, 0.5, 8_000, *pair) for pair in itertools.pairwise(edges)]
+    np.testing.assert_allclose(np.concatenate(parts, axis=1), whole, atol=1e-5)
+    assert whole.shape == (ROWS, 24_000)
     np.testing.assert_array_equal(whole[0], metronome(tempo_map, 24_000, 8_000))
+    assert (whole[-1] == 0.5).all()
+
+
+@pytest.mark.parametrize("grid", [parse_grid("1/8T"), parse_grid("1/16", 0.66)], ids=["triplets", "swing"])
+def test_the_third_phase_follows_the_grid_that_was_chosen(grid: Grid) -> None:
+    tempo_map = TempoMap.constant(120.0, 0.0)
+    lines = np.rint(tempo_map.to_seconds(grid.lines_beats(0.0, 4.0)) * RATE).astype(int)
+    rows = conditioning_rows(tempo_map, grid, 1.0, RATE, 0, 2 * RATE)
+    np.testing.assert_allclose(rows[6, lines[:-1]], 1.0, atol=1e-3)
