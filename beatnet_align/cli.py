@@ -20,6 +20,7 @@ from beatnet_align.cli_options import (
     add_tempo,
     read_detective,
     read_listener,
+    read_model,
     read_roles,
     read_tempo,
 )
@@ -100,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("align", help="move every hit of a take to the grid and write the stems")
     add_take(command)
     add_out(command)
-    add_engine(command)
+    add_engine(command, resynthesis=True)
     add_tempo(command)
     add_alignment(command)
     add_listening(command)
@@ -109,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--report-hits", action="store_true", help="print where each hit goes and how surely, and the feel of each bar"
     )
-    command.set_defaults(run=_align)
+    command.set_defaults(run=_align, default_of=command.get_default)
 
     command = commands.add_parser("detect", help="list the hits of a take")
     add_take(command)
@@ -174,6 +175,10 @@ class _Parser(argparse.ArgumentParser):
 def _align(arguments: argparse.Namespace) -> None:
     from beatnet_align.effect import align  # noqa: PLC0415
 
+    model = read_model(arguments)
+    if model is not None:
+        _resynthesise(arguments, model)
+        return
     with ProgressBar() as bar:
         aligned = align(
             arguments.take,
@@ -189,6 +194,24 @@ def _align(arguments: argparse.Namespace) -> None:
 
         print(f"{move_table(aligned.plan)}\n\n{bar_table(aligned.plan)}\n")
     _report(aligned, arguments.out)
+
+
+def _resynthesise(arguments: argparse.Namespace, model: str) -> None:
+    from beatnet_align.resynthesis import resynthesise  # noqa: PLC0415
+
+    with ProgressBar() as bar:
+        written = resynthesise(
+            arguments.take,
+            arguments.out,
+            model,
+            read_detective(arguments),
+            read_tempo(arguments),
+            roles=read_roles(arguments),
+            force=arguments.force,
+            progress=bar.advance,
+        )
+    _remark(written)
+    print(f"no hit was moved; stems and edits.json are in {arguments.out}")
 
 
 def _render(arguments: argparse.Namespace) -> None:
@@ -215,9 +238,13 @@ def _report(aligned: "Aligned", out: Path) -> None:
             for shift in (shifts_samples[len(shifts_samples) // 2], shifts_samples[-1])
         )
         how_far = f", by {middle_ms:.1f} ms (median) and {most_ms:.1f} ms at most"
+    _remark(aligned)
+    print(f"{len(shifts_samples)} of {len(plan.moves)} hits moved{how_far}; stems and edits.json are in {out}")
+
+
+def _remark(aligned: "Aligned") -> None:
     for remark in aligned.remarks:
         print(f"note: {remark}", file=sys.stderr)
-    print(f"{len(shifts_samples)} of {len(plan.moves)} hits moved{how_far}; stems and edits.json are in {out}")
 
 
 def _detect(arguments: argparse.Namespace) -> None:

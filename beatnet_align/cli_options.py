@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from beatnet_align.bar_selection import parse_bars
-from beatnet_align.engines import DEFAULT_ENGINE, Engine, Positions, Render
+from beatnet_align.engines import DEFAULT_ENGINE, RESYNTHESIS, Engine, Positions, Render
 from beatnet_align.errors import InputError
 
 if TYPE_CHECKING:
@@ -14,6 +14,15 @@ if TYPE_CHECKING:
     from beatnet_align.groove import GrooveTemplate
     from beatnet_align.roles import Role
     from beatnet_align.tempo_source import TempoRequest
+
+HEARD_BY_RESYNTHESIS = frozenset(
+    {
+        *("take", "out", "force", "engine", "model", "role", "run", "default_of"),
+        *("bpm", "about_bpm", "first_beat", "tempo_map", "click", "clicks_per_beat"),
+        *("grid", "swing", "groove", "groove_bpm", "groove_first_beat", "strength"),
+    }
+)
+"""What align is told that a network that writes the audio itself can follow."""
 
 LEFT_FLAM_MS = 2.0
 """That of :class:`beatnet_align.effect.BeatDetective`, which --help need not import."""
@@ -50,15 +59,28 @@ def add_tempo(command: argparse.ArgumentParser) -> None:
     group.add_argument("--clicks-per-beat", metavar="N", type=float, default=1.0, help="2 for an eighth-note click")
 
 
-def add_engine(command: argparse.ArgumentParser, text: str = "who finds the hits") -> None:
-    """--engine."""
-    command.add_argument(
-        "--engine",
-        choices=[engine.value for engine in Engine],
-        default=DEFAULT_ENGINE.value,
-        help=f"{text}; neural: a network that hears all channels together; onset-quantise: jumps in level, the "
-        "classical baseline (%(default)s)",
+def add_engine(
+    command: argparse.ArgumentParser, text: str = "who finds the hits", *, resynthesis: bool = False
+) -> None:
+    """--engine, with ``resynthesis`` also the one that decides nothing, and its --model."""
+    choices = [engine.value for engine in Engine]
+    told = (
+        f"{text}; neural: a network that hears all channels together; onset-quantise: jumps in level, the classical "
+        "baseline"
     )
+    if resynthesis:
+        choices.append(RESYNTHESIS)
+        told += (
+            "; resynthesis, experimental: a network writes all audio anew, which sounds worse than what the others "
+            "make and keeps neither attacks nor phase between microphones"
+        )
+        command.add_argument(
+            "--model",
+            metavar="NAME_OR_FILE",
+            help="the network of --engine resynthesis: an .onnx file that models.export_resynthesis wrote, or one that "
+            "comes with the program",
+        )
+    command.add_argument("--engine", choices=choices, default=DEFAULT_ENGINE.value, help=f"{told} (%(default)s)")
 
 
 def add_alignment(command: argparse.ArgumentParser) -> None:
@@ -258,6 +280,30 @@ def _groove(arguments: argparse.Namespace) -> "GrooveTemplate | None":
 
     tempo = TempoRequest(bpm=arguments.groove_bpm, first_beat_seconds=arguments.groove_first_beat)
     return read_groove(arguments.groove, arguments.grid, tempo, Engine(arguments.engine))
+
+
+def read_model(arguments: argparse.Namespace) -> str | None:
+    """The network that writes the audio itself; None where another engine was asked for.
+
+    Raises:
+        InputError: It is not named, or options would do nothing with this engine.
+    """
+    if arguments.engine != RESYNTHESIS:
+        if arguments.model is not None:
+            raise InputError(f"--model would do nothing here: it is for --engine {RESYNTHESIS} alone")
+        return None
+    model: str | None = arguments.model
+    if model is None:
+        raise InputError(f"--engine {RESYNTHESIS} needs --model, an .onnx file that models.export_resynthesis wrote")
+    idle = [
+        f"--{name.replace('_', '-')}"
+        for name, given in vars(arguments).items()
+        if name not in HEARD_BY_RESYNTHESIS and given != arguments.default_of(name)
+    ]
+    if idle:
+        raise InputError(f"{' and '.join(idle)} would do nothing here: {RESYNTHESIS} neither moves hits nor cuts")
+    arguments.engine = DEFAULT_ENGINE.value  # finds the hits where the tempo has to be estimated
+    return model
 
 
 def read_tempo(arguments: argparse.Namespace) -> "TempoRequest":

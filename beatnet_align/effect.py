@@ -1,6 +1,6 @@
 """The whole road: hits -> tempo map and grid -> alignment -> edit plan -> render; on arrays, takes and files."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from beatnet_align.cut_list import channel_groups, validate
 from beatnet_align.edit_plan import EditPlan, Fill, RepairSettings, SpliceSettings, TakeFacts
 from beatnet_align.engines import (
     DEFAULT_ENGINE,
+    RESYNTHESIS,
     Engine,
     Positions,
     Render,
@@ -28,6 +29,7 @@ from beatnet_align.engines import (
 from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid, parse_grid
 from beatnet_align.groove import GrooveTemplate
+from beatnet_align.hits import Hit
 from beatnet_align.locks import Lock
 from beatnet_align.plan_json import load_plan, plan_to_json
 from beatnet_align.quantise import QuantiseSettings, quantise
@@ -177,9 +179,7 @@ class BeatDetective:
         channel_groups(self.splicing, [channel.name for channel in take.channels])
         request = tempo or TempoRequest()
         told = told_tempo(request, take)  # before the long work, so that what cannot be used is told at once
-        hits = find_hits(
-            take, self.engine, self.listening, lambda samples: progress("finding hits", samples, take.samples)
-        )
+        hits = self.hits(take, progress)
         if not hits:
             return self._empty_plan(take)
         tempo_map, notes = told or estimated_tempo(request, take, hits)
@@ -190,6 +190,12 @@ class BeatDetective:
         )
         validate(plan, take)
         return plan
+
+    def hits(self, take: Take, progress: Progress = no_progress) -> list[Hit]:
+        """Find the hits of a take; ``progress`` is told of the stage "finding hits"."""
+        return find_hits(
+            take, self.engine, self.listening, lambda samples: progress("finding hits", samples, take.samples)
+        )
 
     def __call__(
         self,
@@ -296,6 +302,11 @@ def render_edits(
         OutputError: As for :func:`align`.
     """
     plan = load_plan(edits_path)
+    if plan.engine == RESYNTHESIS:
+        raise InputError(
+            f"{edits_path} is of a resynthesis, which cuts and moves nothing: there is nothing to render again; align "
+            "the take anew"
+        )
     with open_take(take_path) as opened:
         validate(plan, opened.take)
         check_out_dir(opened, out_dir, force, [EDITS_NAME])
@@ -306,13 +317,34 @@ def render_edits(
 def _write(opened: OpenTake, plan: EditPlan, out_dir: Path, force: bool, progress: Progress) -> tuple[str, ...]:
     """Render and write; what there is to say of it."""
     placed = placements(plan)
-    edits = plan_to_json(plan, placed).encode()
-    peaks = np.zeros(len(opened.take.channels))
     rendered = render(opened.take, plan, lambda samples: progress("writing stems", samples, opened.take.samples))
+    clipped = write_blocks(opened, rendered, plan_to_json(plan, placed), out_dir, force)
+    return (*repair_remarks(plan, placed), *clipped)
+
+
+def write_blocks(
+    opened: OpenTake, blocks: Generator[Audio, None, None], edits: str, out_dir: Path, force: bool
+) -> tuple[str, ...]:
+    """Write the stems of a take and its ``edits.json`` while they are being made.
+
+    Args:
+        opened: The take.
+        blocks: As for :func:`~beatnet_align.stem_writer.write_stems`; closed in the end.
+        edits: What ``edits.json`` holds.
+        out_dir: As for :func:`align`.
+        force: As for :func:`align`.
+
+    Returns:
+        What there is to say of their level.
+
+    Raises:
+        InputError, OutputError: As for :func:`align`.
+    """
+    peaks = np.zeros(len(opened.take.channels))
     # Closed before the take's files are, so that after a failure nobody is still reading them.
-    with closing(rendered), closing(ahead(rendered)) as coming:
-        write_stems(opened, _metered(coming, peaks), out_dir, force=force, extra_files={EDITS_NAME: edits})
-    return (*repair_remarks(plan, placed), *clipping_remarks(opened, peaks))
+    with closing(blocks), closing(ahead(blocks)) as coming:
+        write_stems(opened, _metered(coming, peaks), out_dir, force=force, extra_files={EDITS_NAME: edits.encode()})
+    return clipping_remarks(opened, peaks)
 
 
 def _metered(blocks: Iterator[Audio], peaks: FloatArray) -> Iterator[Audio]:

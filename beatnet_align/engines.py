@@ -46,6 +46,8 @@ class Render(StrEnum):
 
 
 DEFAULT_ENGINE = Engine.NEURAL
+RESYNTHESIS = "resynthesis"
+"""No engine of this module: a network that writes the audio itself and decides nothing, see ``resynthesis.py``."""
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
