@@ -60,6 +60,7 @@ __all__ = [
     "extra_and_missing",
     "flam_spreads_seconds",
     "grid_deviation",
+    "hit_matches",
     "microphone_spreads_samples",
     "onset_scores",
     "reference_hits_from_truth",
@@ -140,14 +141,31 @@ def timing_residuals_seconds(target: Take, output: Take, hits: Sequence[Referenc
     Returns:
         [hits], positive is late; NaN where a hit is lost or too near the ends of the target to be looked for.
     """
+    lags_seconds, correlations = hit_matches(target, output, hits)
+    return np.asarray(np.where(correlations >= LOST_BELOW_CORRELATION, lags_seconds, np.nan))
+
+
+def hit_matches(target: Take, output: Take, hits: Sequence[ReferenceHit]) -> tuple[FloatArray, FloatArray]:
+    """Where each hit of the target is found again in the output on its own channel, and how well it fits there.
+
+    Args:
+        target: Every hit in its place.
+        output: Same channels and rate.
+        hits: To look for.
+
+    Returns:
+        [hits], lags in seconds, positive is late, and correlations, −1 to 1; NaN where a hit is too near the ends of
+        the target to be looked for.
+    """
     rows = {channel.name: row for row, channel in enumerate(target.channels)}
-    residuals = np.full(len(hits), np.nan)
+    lags_seconds, correlations = np.full(len(hits), np.nan), np.full(len(hits), np.nan)
     for number, hit in enumerate(hits):
         row = rows[hit.channel]
         found = lags(target, output, seconds_to_samples(hit.target_seconds, target.sample_rate))
-        if found is not None and found.correlation[row] >= LOST_BELOW_CORRELATION:
-            residuals[number] = found.samples[row] / target.sample_rate
-    return residuals
+        if found is not None:
+            lags_seconds[number] = found.samples[row] / target.sample_rate
+            correlations[number] = found.correlation[row]
+    return lags_seconds, correlations
 
 
 def microphone_spreads_samples(

@@ -95,7 +95,7 @@ def before_after(
     if take.sample_rate != output.sample_rate or take.channels != output.channels:
         raise InputError("the take and the output differ in sample rate or channels; draw two renders of one take")
     window = window or _opening(take, lines_seconds)
-    channels = window.channels if window.channels is not None else _telling_channels(take)
+    channels = window.channels if window.channels is not None else telling_channels(take)
     if not window.start_seconds < window.stop_seconds:
         raise InputError(f"nothing lies between {window.start_seconds:g} s and {window.stop_seconds:g} s")
     if not channels or not set(channels) <= set(range(len(take.channels))):
@@ -127,7 +127,7 @@ def _opening(take: Take, lines_seconds: FloatArray) -> Window:
     return Window(start, max(start + 0.1, min(take.seconds, start + DEFAULT_SPAN_SECONDS)))
 
 
-def _telling_channels(take: Take) -> tuple[int, ...]:
+def telling_channels(take: Take) -> tuple[int, ...]:
     """The first channel of each role that tells most; the first three where roles are unknown."""
     roles = [channel.role for channel in take.channels]
     return tuple(roles.index(role) for role in SHOWN_ROLES if role in roles) or tuple(range(min(3, len(roles))))
@@ -150,7 +150,7 @@ def _draw_waveforms(
     owners = np.asarray(marks.channels)
     for place, channel in enumerate(channels):
         level = len(channels) - 1 - place
-        times, lows, highs = _envelope(audio[channel].astype(np.float64), window)
+        times, lows, highs = envelope(audio[channel].astype(np.float64), window)
         scale = 0.44 / max(1e-6, float(np.max(np.abs(audio[channel]))))
         axes.fill_between(times, level + scale * lows, level + scale * highs, color=WAVE, linewidth=0.4, zorder=2)
         onsets = marks.onsets_seconds[owners == channel] if len(owners) else marks.onsets_seconds
@@ -165,7 +165,7 @@ def _draw_waveforms(
     _tidy(axes)
 
 
-def _envelope(signal: FloatArray, window: Window) -> tuple[FloatArray, FloatArray, FloatArray]:
+def envelope(signal: FloatArray, window: Window) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Times, minima and maxima of short stretches of ``signal`` [samples]."""
     edges = np.unique(np.linspace(0, len(signal), min(COLUMNS, len(signal)), endpoint=False).astype(np.int64))
     span_seconds = window.stop_seconds - window.start_seconds

@@ -58,10 +58,20 @@ def audible_channels(target: Float32Array) -> npt.NDArray[np.bool_]:
 
 
 def phase_agreement(join: Join, out: Float32Array) -> float:
-    """Mean cosine between the phases that microphones have to each other in output and target; NaN for one channel."""
+    """How well the phases that microphones have to each other agree with the target's, see :func:`mean_cosine`."""
     start, stop = judged(join)
     audible = audible_channels(join.target[:, start:stop])
-    heard, wanted = (_stft(torch.from_numpy(audio[audible, start:stop])) for audio in (out, join.target))
+    return mean_cosine(out[audible, start:stop], join.target[audible, start:stop])
+
+
+def mean_cosine(output: Float32Array, target: Float32Array) -> float:
+    """Mean cosine between the phases that microphones have to each other in output and target; NaN for one channel.
+
+    Args:
+        output: [channels, samples], more than 256.
+        target: The same.
+    """
+    heard, wanted = (_stft(torch.from_numpy(audio)) for audio in (output, target))
     if len(heard) < 2:
         return np.nan
     first, second = torch.triu_indices(len(heard), len(heard), 1)
