@@ -29,8 +29,6 @@ from beatnet_align.tempo_source import TempoRequest, estimated_tempo, told_tempo
 from beatnet_align.units import seconds_to_samples
 
 BLOCK_SECONDS = 4.0
-BLOCK_STEP_SAMPLES = 4096
-"""Blocks start at multiples of this: a network that halves its rate finds the same phase in each."""
 
 
 def resynthesise(  # noqa: PLR0913 - the arguments of align and a network
@@ -162,8 +160,8 @@ class _Writer:
     def _written(self, start: int, stop: int) -> Audio:
         """The output at the network's rate; silence beyond the take's ends."""
         first, last = max(0, start), min(stop, self.samples)
-        back, ahead = self.model.facts.context_samples
-        since = max(0, first - back) // BLOCK_STEP_SAMPLES * BLOCK_STEP_SAMPLES
+        (back, ahead), step = self.model.facts.context_samples, self.model.facts.step_samples
+        since = max(0, first - back) // step * step
         until = min(last + ahead, self.samples)
         own, other = self.rates
         audio = resampled(self._taken, own, other, since, until).astype(np.float32)

@@ -5,7 +5,7 @@ The lab trains and exports them, see ``models/export_resynthesis.py``.
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -31,24 +31,25 @@ class NetworkFacts:
         name: Of the run.
         sample_rate: That it was trained at, in hertz.
         context_samples: How far an output sample reaches back and ahead in the input, at that rate.
+        step_samples: Blocks may begin at multiples of this, where its strides and hops fall as in the whole take.
     """
 
     name: str
     sample_rate: int
     context_samples: tuple[int, int]
+    step_samples: int = 1
 
     def to_json(self) -> str:
         """For an ONNX file's metadata."""
-        return json.dumps(
-            {"name": self.name, "sample_rate": self.sample_rate, "context_samples": list(self.context_samples)}
-        )
+        return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> "NetworkFacts":
         """What :meth:`to_json` wrote."""
         told = json.loads(text)
         back, ahead = told["context_samples"]
-        return cls(str(told["name"]), int(told["sample_rate"]), (int(back), int(ahead)))
+        step = max(1, int(told["step_samples"]))
+        return cls(str(told["name"]), int(told["sample_rate"]), (int(back), int(ahead)), step)
 
 
 @dataclass(frozen=True)

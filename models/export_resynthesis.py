@@ -56,7 +56,7 @@ class _OneTake(nn.Module):
 
 def facts_of(net: Resynthesis, name: str) -> NetworkFacts:
     """What the effect has to know of a network."""
-    return NetworkFacts(name, net.sample_rate, net.context_samples)
+    return NetworkFacts(name, net.sample_rate, net.context_samples, net.step_samples)
 
 
 def in_torch(net: Resynthesis, name: str) -> Resynthesiser:

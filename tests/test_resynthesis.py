@@ -17,7 +17,7 @@ from beatnet_align.demo import demo_folder
 from beatnet_align.errors import InputError
 from beatnet_align.grid import parse_grid
 from beatnet_align.resampling import resampled
-from beatnet_align.resynthesis import BLOCK_STEP_SAMPLES, resynthesised
+from beatnet_align.resynthesis import resynthesised
 from beatnet_align.resynthesis_network import NetworkFacts, Resynthesiser, open_resynthesiser
 from beatnet_align.take import Audio, Take, take_from_array
 from beatnet_align.tempo_map import TempoMap
@@ -93,10 +93,10 @@ def test_blocks_start_where_networks_that_halve_their_rate_expect() -> None:
         return audio
 
     ramp = np.linspace(0.0, 1.0, 100_000)[None].astype(np.float32)
-    out = written(take_from_array(ramp, RATE), Resynthesiser(NetworkFacts("same", RATE, (500, 500)), network))
+    out = written(take_from_array(ramp, RATE), Resynthesiser(NetworkFacts("same", RATE, (500, 500), 3_776), network))
     np.testing.assert_array_equal(out, ramp)
     assert len(starts) == 4
-    assert all(start % BLOCK_STEP_SAMPLES == 0 for start in starts)
+    assert all(start % 3_776 == 0 for start in starts)
 
 
 @settings(max_examples=30)
@@ -140,7 +140,7 @@ def test_strength_0_and_clicks_ask_no_network(net: Resynthesis) -> None:
 
 def test_the_file_computes_what_the_network_does_at_any_size(net: Resynthesis, model: Path) -> None:
     assert parity(net, model.read_bytes(), [(1, 2_000), (16, 50_000), (2, 12_345)]) < 1e-5
-    assert open_resynthesiser(str(model)).facts == NetworkFacts("convolutions", RATE, (700, 300))
+    assert open_resynthesiser(str(model)).facts == NetworkFacts("convolutions", RATE, (700, 300), 4096)
 
 
 def test_align_writes_stems_and_says_what_was_done(

@@ -97,7 +97,7 @@ def draw_looks(name: str, looks: Looks, lines: int = 64) -> "Figure":
     step = max(1, len(numbers) // 12)
     axes.set_xticks(numbers[::step], [f"{looks.lines_seconds[number]:.2f}" for number in numbers[::step]])
     axes.set_xlabel("line of the grid (s)")
-    axes.set_ylabel("place in the take against\nthe line (ms), early ← → late")
+    axes.set_ylabel("place in the take against\nthe line (ms), positive is late")
     axes.set_title(f"{name}: {looks.found:.0%} of the strokes are looked at within 5 ms", loc="left", fontweight="bold")
     axes.legend(loc="upper right", fontsize="small")
     return figure

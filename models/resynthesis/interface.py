@@ -41,6 +41,11 @@ class Resynthesis(nn.Module, ABC):
     def context_samples(self) -> tuple[int, int]:
         """How far an output sample reaches back and ahead in the input."""
 
+    @property
+    def step_samples(self) -> int:
+        """A block may begin at any multiple of this: strides, hops and frames fall into the same places then."""
+        return 4096
+
     @abstractmethod
     def forward(self, audio: torch.Tensor, conditioning: torch.Tensor) -> torch.Tensor:
         """Align.
