@@ -81,6 +81,11 @@ class SignalTrain(Resynthesis):
     def context_samples(self) -> tuple[int, int]:
         return self.window, self.window
 
+    @property
+    @override
+    def step_samples(self) -> int:
+        return self.window // 2
+
     @override
     def forward(self, audio: torch.Tensor, conditioning: torch.Tensor) -> torch.Tensor:
         samples, told = audio.shape[-1], self.told.choose(conditioning)
