@@ -11,7 +11,7 @@ from models.resynthesis.interface import Attention, Resynthesis
 from models.resynthesis.line_features import BLOCK_SAMPLES
 from models.resynthesis.line_finder import REACH_SECONDS, Sightings, TakeListener
 from models.resynthesis.lines import line_places
-from models.resynthesis.segments import RETURN_FADE_SECONDS, RETURN_SECONDS, kept_lines
+from models.resynthesis.segments import RETURN_FADE_SECONDS, RETURN_ROOM, RETURN_SECONDS, kept_lines
 
 
 class Look(NamedTuple):
@@ -60,7 +60,7 @@ class LineNetwork(Resynthesis):
     @override
     def context_samples(self) -> tuple[int, int]:
         reach = self.listener.context_samples + 2 * round(REACH_SECONDS * self.sample_rate)
-        return reach + round((RETURN_SECONDS + 2.0 * RETURN_FADE_SECONDS) * self.sample_rate), reach
+        return reach + round((RETURN_SECONDS + (RETURN_ROOM + 1.0) * RETURN_FADE_SECONDS) * self.sample_rate), reach
 
     def look(self, audio: torch.Tensor, conditioning: torch.Tensor) -> Look:
         """Look for strokes; arguments as of :meth:`forward`."""

@@ -46,9 +46,13 @@ class LineTraining(LightningModule):
 
     @override
     def training_step(self, batch: LineBatch, batch_index: int) -> torch.Tensor:
-        loss = line_loss(self._sightings(batch), batch.strokes, batch.samples, self.net.sample_rate)
+        loss = self.loss_of(batch)
         self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch.features))
         return loss
+
+    def loss_of(self, batch: LineBatch) -> torch.Tensor:
+        """See :func:`line_loss`."""
+        return line_loss(self._sightings(batch), batch.strokes, batch.samples, self.net.sample_rate)
 
     @override
     def validation_step(self, batch: LineBatch, batch_index: int) -> None:
@@ -68,7 +72,8 @@ class LineAudioTraining(ResynthesisTraining):
 
     Args:
         net: The network.
-        start: Folder of the run that it goes on from; its own weights when None.
+        start: Folder of the run that it goes on from, of this network or of another that shares parts; its own
+            weights when None.
         loss: Between output and target.
         learning_rate: At the top of the one-cycle schedule.
         weight_decay: Of AdamW.
@@ -89,7 +94,7 @@ class LineAudioTraining(ResynthesisTraining):
     ) -> None:
         super().__init__(net, loss, learning_rate, weight_decay, warm_up)
         if start is not None:
-            net.load_state_dict(load_network(start, type(net)).state_dict())
+            net.load_state_dict(load_network(start, LineNetwork).state_dict(), strict=False)  # type: ignore[type-abstract]
         self.lines, self.audio_weight = net, audio_weight
 
     @override

@@ -20,6 +20,9 @@ HOLD_SECONDS = 0.035
 """An attack keeps so much of its decay, or half of what there is."""
 
 RETURN_SECONDS, RETURN_FADE_SECONDS = 1.5, 0.05
+RETURN_ROOM = 4.0
+"""Fades of room for a return; where there is less, the next stroke comes soon enough."""
+
 CLOSEST_ONSETS_SECONDS = 0.010
 
 
@@ -98,7 +101,7 @@ def segments(
     # A shift that nothing renews returns to none.
     returns = attacks + RETURN_SECONDS * sample_rate
     fade = RETURN_FADE_SECONDS * sample_rate
-    due = kept & (pad(starts[:, 1:], (0, 1), value=beyond) > returns + 2.0 * fade)
+    due = kept & (pad(starts[:, 1:], (0, 1), value=beyond) > returns + RETURN_ROOM * fade)
     returns = torch.where(due, returns, beyond)
     starts = torch.cat([torch.where(kept, starts, beyond), returns], dim=1)
     order = torch.argsort(starts, dim=1, stable=True)
@@ -112,19 +115,49 @@ def segments(
 def written(audio: torch.Tensor, parts: Segments) -> torch.Tensor:
     """Cut and move by whole samples, [batch, channels, samples]; what a row's only shift moves is bit-exact."""
     samples = audio.shape[-1]
-    shifts, starts = parts.shifts.round().to(torch.int64), parts.starts.round().to(torch.int64)
-    lengths = parts.lengths.round().clamp(min=1.0)
-    begun = torch.zeros(len(audio), samples + 1, dtype=torch.int64, device=audio.device)
-    begun = begun.scatter_add(1, starts.clamp(0, samples), torch.ones_like(starts))[:, :samples].cumsum(dim=1)
-    all_shifts = pad(shifts, (1, 0))
-    latest = (begun - 1).clamp(min=0)
+    turn = turns(Segments(*(part.round() for part in parts)), samples)
     places = torch.arange(samples, device=audio.device)
-    along = (places - starts.gather(1, latest) + 1.0) / (lengths.gather(1, latest) + 1.0)
-    share = torch.where(begun > 0, along.clamp(0.0, 1.0), 1.0).to(audio.dtype)[:, None]
-    now = read(audio, places - all_shifts.gather(1, begun))
-    before = read(audio, places - all_shifts.gather(1, latest))
-    # Not a sum of both everywhere: what only one shift sounds at stays bit for bit.
-    return torch.where(share >= 1.0, now, share * now + (1.0 - share) * before)
+    now, before = (read(audio, places - shifts.to(torch.int64)) for shifts in (turn.after, turn.before))
+    share = turn.along[:, None].to(audio.dtype)
+    # Not a weighted sum: what only one shift sounds at, and what both agree on, stays bit for bit.
+    return torch.where(share >= 1.0, now, before + share * (now - before))
+
+
+class Turns(NamedTuple):
+    """Which join an output sample belongs to, [batch, samples] each.
+
+    Attributes:
+        join: Its number; the first one where none has begun.
+        before: The shift before it, in samples.
+        after: The shift after it.
+        along: How far it has come, from 0 to 1.
+    """
+
+    join: torch.Tensor
+    before: torch.Tensor
+    after: torch.Tensor
+    along: torch.Tensor
+
+
+def turns(parts: Segments, samples: int, lead: float = 1.0) -> Turns:
+    """Follow joins sample by sample.
+
+    Args:
+        parts: The joins.
+        samples: Length of the take.
+        lead: How far a join has come at its first sample, in samples: 1 as a crossfade that both sides sound in, 0 as
+            something that begins there.
+    """
+    shifts, starts, lengths = parts
+    first = starts.detach().ceil().clamp(0, samples).to(torch.int64)
+    begun = torch.zeros(len(starts), samples + 1, dtype=torch.int64, device=starts.device)
+    begun = begun.scatter_add(1, first, torch.ones_like(first))[:, :samples].cumsum(dim=1)
+    latest = (begun - 1).clamp(min=0)
+    with_none = pad(shifts, (1, 0))
+    places = torch.arange(samples, device=starts.device)
+    along = (places - starts.gather(1, latest) + lead) / (lengths.gather(1, latest).clamp(min=1.0) + lead)
+    along = torch.where(begun > 0, along.clamp(0.0, 1.0), 1.0)
+    return Turns(latest, with_none.gather(1, latest), with_none.gather(1, begun), along)
 
 
 def read(audio: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
