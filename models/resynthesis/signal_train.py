@@ -2,8 +2,9 @@
 
 Kept: the analysis that begins as a short-time Fourier transform and is learned, the autoencoder that mixes the frames
 of a whole window, its skip connection, the learned synthesis. The published one mixes the frames of every clip by the
-same weights, so it cannot delay one clip more than the next. Here the autoencoder's narrowest place also says by how
-much this clip is to be delayed, as a distribution over delays, and frames are mixed by that.
+same weights, so it cannot delay one clip more than the next. Here the network also says by how much this clip is to be
+delayed, as a distribution over delays: how well each of them brings what may be a stroke to what may be a line, and
+what the autoencoder's narrowest place thinks of it. Frames are mixed by that.
 """
 
 import torch
@@ -11,14 +12,17 @@ from torch import nn
 from torch.nn.functional import conv1d, conv_transpose1d, pad
 from typing_extensions import override
 
-from models.resynthesis.conditioning import Told
+from models.resynthesis.conditioning import LINE_ROW, METRONOME_ROW, Told
 from models.resynthesis.interface import Resynthesis
 
 WINDOW_SECONDS = 0.340
 KERNEL_SAMPLES, HOP_SAMPLES = 64, 8
 BANDS = KERNEL_SAMPLES // 2 + 1
 FRAMES_PER_STEP = 8
-"""The autoencoder hears the mean level of so many frames."""
+"""The autoencoder keeps the means of so many frames."""
+
+LISTEN_WIDTH = 24
+FIRST_LINE_LOGIT = 60.0
 
 MOST_DELAY_SECONDS = 0.100
 FLOOR, LEVEL_DECADES = 1e-9, 3.0
@@ -57,14 +61,20 @@ class SignalTrain(Resynthesis):
         ones = torch.ones(1, 1, self.frames)
         self.register_buffer("coverage", self._laid(ones, torch.hann_window(KERNEL_SAMPLES).square()[None, None]))
         self.listen = nn.Sequential(
-            nn.Conv1d(BANDS + len(told.rows), 48, 5, padding=2),
-            nn.PReLU(48),
-            nn.Conv1d(48, 24, 5, padding=2),
-            nn.PReLU(24),
+            nn.Conv1d(BANDS + len(told.rows), 32, 5, padding=2),
+            nn.PReLU(32),
+            nn.Conv1d(32, LISTEN_WIDTH, 5, padding=4, dilation=2),
+            nn.PReLU(LISTEN_WIDTH),
         )
         self.encode = nn.Sequential(
-            nn.Linear(24 * self.steps, hidden), nn.PReLU(), nn.Linear(hidden, bottleneck), nn.PReLU()
+            nn.Linear(LISTEN_WIDTH * self.steps, hidden), nn.PReLU(), nn.Linear(hidden, bottleneck), nn.PReLU()
         )
+        self.stroke = nn.Conv1d(LISTEN_WIDTH, 1, 5, padding=2)
+        self.line = nn.Conv1d(len(told.rows), 1, 5, padding=2)
+        # Lines begin as the click or the phase says, or neither strokes nor lines would have anything to learn from.
+        sharp = METRONOME_ROW if METRONOME_ROW in told.rows else LINE_ROW + 1
+        if sharp in told.rows:
+            nn.init.constant_(self.line.weight[0, told.rows.index(sharp), 2], FIRST_LINE_LOGIT)
         self.reach = round(MOST_DELAY_SECONDS * sample_rate / HOP_SAMPLES)
         self.delay = (
             nn.Sequential(nn.Linear(bottleneck, hidden), nn.PReLU(), nn.Linear(hidden, 2 * self.reach + 1))
@@ -103,27 +113,55 @@ class SignalTrain(Resynthesis):
         summed: torch.Tensor = halves[:, 1:, :, 0] + halves[:, :-1, :, 1]
         return summed.transpose(1, 2).flatten(2)[..., :samples]
 
+    def delay_logits(self, audio: torch.Tensor, conditioning: torch.Tensor) -> torch.Tensor:
+        """How likely each delay is, [batch, delays] for takes of a window at most; the middle one is none.
+
+        Raises:
+            ValueError: The network has no delays.
+        """
+        more = self.window - audio.shape[-1]
+        told = pad(self.told.choose(conditioning), (0, more), mode="replicate")
+        heard = self._analysed(pad(audio, (0, more)))
+        return self._delays(*self._encoded(heard, told), told)
+
+    def _analysed(self, audio: torch.Tensor) -> torch.Tensor:
+        """[batch, channels, coefficients, frames] of [batch, channels, window]."""
+        margin = (KERNEL_SAMPLES - HOP_SAMPLES) // 2
+        rows = pad(audio.flatten(0, 1)[:, None], (margin, margin))
+        return conv1d(rows, self.analysis, stride=HOP_SAMPLES).reshape(*audio.shape[:2], -1, self.frames)
+
+    def _delays(self, listened: torch.Tensor, code: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
+        if self.delay is None:
+            raise ValueError("this network mixes frames by fixed weights and knows no delays")
+        lines = self.line(frame_means(told))[:, 0].softmax(dim=-1)
+        logits: torch.Tensor = self.delay(code) + matches(lines, self.stroke(listened)[:, 0], self.reach)
+        return logits
+
     def _write(self, audio: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
         """One window, [batch, channels, window] and [batch, rows, window]."""
-        rows = audio.flatten(0, 1)[:, None]
-        margin = (KERNEL_SAMPLES - HOP_SAMPLES) // 2
-        heard = conv1d(pad(rows, (margin, margin)), self.analysis, stride=HOP_SAMPLES)
-        code = self._encoded(heard.reshape(*audio.shape[:2], *heard.shape[1:]), told)
+        heard = self._analysed(audio)
+        listened, code = self._encoded(heard, told)
+        heard = heard.flatten(0, 1)
         mixed = self.mix(self.enter(heard) + self.told_mix(code).repeat_interleave(audio.shape[1], 0)[:, None])
         if self.delay is not None:
-            chances = self.delay(code).softmax(dim=-1).repeat_interleave(audio.shape[1], 0)
-            heard = delayed(heard, chances)
+            chances = self._delays(listened, code, told).softmax(dim=-1)
+            heard = delayed(heard, chances.repeat_interleave(audio.shape[1], 0))
         return (self._laid(heard + mixed, self.synthesis) / self.coverage).view_as(audio)
 
-    def _encoded(self, heard: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
-        """What the bottleneck knows of a take, [batch, bottleneck] of [batch, channels, coefficients, frames]."""
+    def _encoded(self, heard: torch.Tensor, told: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """What is heard of a take, [batch, width, frames], and what its bottleneck keeps of it, [batch, bottleneck].
+
+        Args:
+            heard: [batch, channels, coefficients, frames].
+            told: [batch, rows, window].
+        """
         power = heard.square().mean(dim=1)
         power = power[:, :BANDS] + pad(power[:, BANDS:], (0, 0, 1, 1))
-        levels = torch.log10(power.reshape(len(power), BANDS, self.steps, FRAMES_PER_STEP).mean(dim=-1) + FLOOR)
+        levels = torch.log10(power + FLOOR)
         levels = (levels - levels.amax(dim=(1, 2), keepdim=True)) / LEVEL_DECADES + 1.0
-        grid = told.reshape(*told.shape[:2], self.steps, HOP_SAMPLES * FRAMES_PER_STEP).mean(dim=-1)
-        out: torch.Tensor = self.encode(self.listen(torch.cat([levels, grid], dim=1)).flatten(1))
-        return out
+        listened: torch.Tensor = self.listen(torch.cat([levels, frame_means(told)], dim=1))
+        steps = listened.reshape(*listened.shape[:2], self.steps, FRAMES_PER_STEP).mean(dim=-1)
+        return listened, self.encode(steps.flatten(1))
 
     @staticmethod
     def _laid(frames: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
@@ -141,10 +179,28 @@ def windowed_fourier_basis() -> torch.Tensor:
     return out
 
 
+def frame_means(told: torch.Tensor) -> torch.Tensor:
+    """[batch, rows, frames] of [batch, rows, window]."""
+    return told.reshape(*told.shape[:2], -1, HOP_SAMPLES).mean(dim=-1)
+
+
+def matches(lines: torch.Tensor, strokes: torch.Tensor, reach: int) -> torch.Tensor:
+    """How well each delay of up to ``reach`` either way brings strokes to lines, [batch, delays] of [batch, frames]."""
+    length = transform_length(lines.shape[-1] + reach)
+    spectrum = torch.fft.rfft(lines, n=length) * torch.fft.rfft(strokes, n=length).conj()
+    fits: torch.Tensor = torch.fft.irfft(spectrum, n=length).roll(reach, dims=-1)
+    return fits[..., : 2 * reach + 1]
+
+
+def transform_length(least: int) -> int:
+    """A power of two, which transforms are quick at."""
+    return 1 << (least - 1).bit_length()
+
+
 def delayed(heard: torch.Tensor, chances: torch.Tensor) -> torch.Tensor:
     """The mean of all delays of [rows, coefficients, frames], weighed by [rows, delays]; the middle one is none."""
     frames, delays = heard.shape[-1], chances.shape[-1]
-    length = frames + delays
+    length = transform_length(frames + delays)
     spectrum = torch.fft.rfft(heard, n=length) * torch.fft.rfft(chances, n=length)[:, None]
     moved: torch.Tensor = torch.fft.irfft(spectrum, n=length)
     return moved[..., delays // 2 : delays // 2 + frames]

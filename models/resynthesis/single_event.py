@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from pytorch_lightning import LightningDataModule
+from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 from typing_extensions import override
 
@@ -25,6 +26,9 @@ from datagen.example import ExampleMaker
 from datagen.kits.kit import Kit
 from datagen.kits.merging import as_mono
 from models.resynthesis.data import CropBatch, joined
+from models.resynthesis.interface import Resynthesis
+from models.resynthesis.losses import ResynthesisLoss
+from models.resynthesis.signal_train import HOP_SAMPLES, SignalTrain
 from models.resynthesis.training import ResynthesisTraining
 
 WINDOW_SECONDS, LINE_SECONDS = 0.340, 0.130
@@ -144,12 +148,13 @@ class SingleEventData(LightningDataModule):
         super().__init__()
         self.config, self.data, self.batch_size, self.seed = read_config(dataset), data, batch_size, seed
         self.batches = {Split.VALIDATION: validation_batches, Split.TEST: test_batches}
+        self._events: dict[Split, SingleEvents] = {}
 
     @override
     def train_dataloader(self) -> DataLoader[CropBatch]:
         epoch = self.trainer.current_epoch if self.trainer is not None else 0
-        events = SingleEvents(self.config, Split.TRAIN, self.data)
-        return DataLoader(RandomEvents(events, self.batch_size, (self.seed, epoch)), batch_size=None)
+        events = RandomEvents(self._made(Split.TRAIN), self.batch_size, (self.seed, epoch))
+        return DataLoader(events, batch_size=None)
 
     @override
     def val_dataloader(self) -> DataLoader[CropBatch]:
@@ -160,16 +165,52 @@ class SingleEventData(LightningDataModule):
         return self._fixed(Split.TEST)
 
     def _fixed(self, split: Split) -> DataLoader[CropBatch]:
-        events = SingleEvents(self.config, split, self.data)
-        return DataLoader(FixedEvents(events, self.batch_size, self.batches[split]), batch_size=None)
+        return DataLoader(FixedEvents(self._made(split), self.batch_size, self.batches[split]), batch_size=None)
+
+    def _made(self, split: Split) -> SingleEvents:
+        if split not in self._events:
+            self._events[split] = SingleEvents(self.config, split, self.data)
+        return self._events[split]
 
 
 class SingleEventTraining(ResynthesisTraining):
-    """Trains through the audio, and looks where the stroke landed.
+    """Trains through the audio, tells SignalTrain the true delay as well, and looks where the stroke landed.
 
     A stroke has landed where its attack and the start of its decay, found again in the output by cross-correlation as
     :mod:`beatnet_align.metrics` does, is within a millisecond of its place; one that is not found has not.
+
+    Args:
+        net: The network.
+        loss: Between output and target.
+        learning_rate: At the top of the one-cycle schedule.
+        weight_decay: Of AdamW.
+        warm_up: Share of the steps in which the rate rises.
+        delay_weight: Of the cross-entropy of the true delay, for networks that know delays; 0 for the audio alone.
     """
+
+    def __init__(
+        self,
+        net: Resynthesis,
+        loss: ResynthesisLoss | None = None,
+        learning_rate: float = 2e-3,
+        weight_decay: float = 0.01,
+        warm_up: float = 0.1,
+        *,
+        delay_weight: float = 1.0,
+    ) -> None:
+        super().__init__(net, loss, learning_rate, weight_decay, warm_up)
+        self.delay_weight = delay_weight
+
+    @override
+    def training_step(self, batch: CropBatch, batch_index: int) -> torch.Tensor:
+        loss = super().training_step(batch, batch_index)
+        if self.delay_weight > 0.0 and isinstance(self.net, SignalTrain) and self.net.delay is not None:
+            late = batch.strokes[:, 0, 1] - batch.strokes[:, 0, 0]
+            number = (late / HOP_SAMPLES).round().to(torch.int64) + self.net.reach
+            told = cross_entropy(self.net.delay_logits(batch.take, batch.conditioning), number)
+            self.log("train/delays", told, on_step=False, on_epoch=True, batch_size=len(batch.take))
+            loss = loss + self.delay_weight * told
+        return loss
 
     @override
     def validation_step(self, batch: CropBatch, batch_index: int) -> None:
