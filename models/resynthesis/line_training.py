@@ -32,16 +32,22 @@ class LineTraining(LightningModule):
 
     Args:
         net: The network.
+        start: As of :func:`start_from`.
         learning_rate: At the top of the one-cycle schedule (Smith and Topin 2018).
         weight_decay: Of AdamW.
         warm_up: Share of the steps in which the rate rises.
     """
 
     def __init__(
-        self, net: LineNetwork, learning_rate: float = 3e-3, weight_decay: float = 0.01, warm_up: float = 0.1
+        self,
+        net: LineNetwork,
+        start: Path | None = None,
+        learning_rate: float = 3e-3,
+        weight_decay: float = 0.01,
+        warm_up: float = 0.1,
     ) -> None:
         super().__init__()
-        self.net = net
+        self.net = start_from(start, net)
         self.learning_rate, self.weight_decay, self.warm_up = learning_rate, weight_decay, warm_up
 
     @override
@@ -72,8 +78,7 @@ class LineAudioTraining(ResynthesisTraining):
 
     Args:
         net: The network.
-        start: Folder of the run that it goes on from, of this network or of another that shares parts; its own
-            weights when None.
+        start: As of :func:`start_from`.
         loss: Between output and target.
         learning_rate: At the top of the one-cycle schedule.
         weight_decay: Of AdamW.
@@ -92,9 +97,7 @@ class LineAudioTraining(ResynthesisTraining):
         *,
         audio_weight: float = 0.3,
     ) -> None:
-        super().__init__(net, loss, learning_rate, weight_decay, warm_up)
-        if start is not None:
-            net.load_state_dict(load_network(start, LineNetwork).state_dict(), strict=False)  # type: ignore[type-abstract]
+        super().__init__(start_from(start, net), loss, learning_rate, weight_decay, warm_up)
         self.lines, self.audio_weight = net, audio_weight
 
     @override
@@ -115,6 +118,24 @@ class LineAudioTraining(ResynthesisTraining):
     def _moved(self, batch: CropBatch, seen: Look) -> torch.Tensor:
         kept = self.lines.moves(seen.sightings, batch.conditioning).kept
         return self.lines.moved_softly(batch.take, batch.conditioning, seen, kept, softness=1.0)
+
+
+def start_from(run: Path | None, net: LineNetwork) -> LineNetwork:
+    """Give a network the weights of a run that it goes on from: of its own kind, or of another that shares parts.
+
+    Args:
+        run: Folder of the run's log; the network keeps its own weights when None.
+        net: Changed in place.
+
+    Returns:
+        The network.
+
+    Raises:
+        InputError: The folder holds no trained finder of strokes.
+    """
+    if run is not None:
+        net.load_state_dict(load_network(run, LineNetwork).state_dict(), strict=False)  # type: ignore[type-abstract]
+    return net
 
 
 def log_lines(
