@@ -7,6 +7,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,7 @@ from beatnet_align.resynthesis_network import (
 )
 from datagen.commands import exit_status
 from models.onnx_files import forget_sources, write_whole
+from models.onnx_translations import translations
 from models.resynthesis.interface import Resynthesis
 from models.runs import load_network
 
@@ -34,11 +36,11 @@ Float32Array = npt.NDArray[np.float32]
 
 OPSET = 18
 EXAMPLE_CHANNELS, EXAMPLE_SAMPLES = 3, 40_000
-MAX_CHANNELS, MAX_SAMPLES = 64, 1 << 28
+MAX_CHANNELS, LEAST_SAMPLES, MAX_SAMPLES = 64, 1 << 13, 1 << 28
 PARITY = 1e-4
 """Greatest difference, at full scale 1, that rounding in another order explains."""
 
-PARITY_SHAPES = ((1, 9_000), (5, 30_001))
+PARITY_SHAPES = ((1, 9_000), (5, 66_001))
 
 
 class _OneTake(nn.Module):
@@ -86,7 +88,7 @@ def exported(net: Resynthesis, name: str) -> bytes:
 
     example = (torch.zeros(EXAMPLE_CHANNELS, EXAMPLE_SAMPLES), torch.zeros(ROWS, EXAMPLE_SAMPLES))
     channels = torch.export.Dim("channels", min=1, max=MAX_CHANNELS)
-    samples = torch.export.Dim("samples", min=2, max=MAX_SAMPLES)
+    samples = torch.export.Dim("samples", min=LEAST_SAMPLES, max=MAX_SAMPLES)
     try:
         program = torch.onnx.export(
             _OneTake(net).eval(),
@@ -96,13 +98,16 @@ def exported(net: Resynthesis, name: str) -> bytes:
             input_names=[AUDIO_NAME, CONDITIONING_NAME],
             output_names=[ALIGNED_NAME],
             opset_version=OPSET,
+            custom_translation_table=translations(),
             verbose=False,
         )
     except (torch.onnx.errors.OnnxExporterError, torch._dynamo.exc.TorchDynamoException) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = str(_first_cause(error)).strip().splitlines()[0]
         raise InputError(f"{name} has no graph for takes of any size, so it stays in the lab: {reason}") from error
     assert program is not None
     model = program.model_proto
+    if any(dimension.HasField("dim_value") for dimension in _free_dimensions(model)):
+        raise InputError(f"the graph of {name} holds takes of one size alone, so it stays in the lab")
     onnx.helper.set_model_props(model, {FACTS_NAME: facts_of(net, name).to_json()})
     forget_sources(model)
     content = bytes(model.SerializeToString())
@@ -110,6 +115,16 @@ def exported(net: Resynthesis, name: str) -> bytes:
     if not worst <= PARITY:
         raise InputError(f"the graph of {name} is off by {worst:g} at other sizes, so it stays in the lab")
     return content
+
+
+def _free_dimensions(model: Any) -> list[Any]:
+    """Channels and samples of the inputs."""
+    audio, rows = (value.type.tensor_type.shape.dim for value in model.graph.input)
+    return [*audio, rows[1]]
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    return error if error.__cause__ is None else _first_cause(error.__cause__)
 
 
 def parity(net: Resynthesis, content: bytes, shapes: Sequence[tuple[int, int]] = PARITY_SHAPES) -> float:

@@ -1,6 +1,7 @@
 """Resynthesis in the effect: a network writes a take in blocks as it would at once, and says honestly what it did."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,21 +10,27 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import resample_poly
-from typing_extensions import override
 
 from beatnet_align.cli import main
-from beatnet_align.conditioning import ROWS, conditioning_rows
+from beatnet_align.conditioning import conditioning_rows
 from beatnet_align.demo import demo_folder
 from beatnet_align.errors import InputError
 from beatnet_align.grid import parse_grid
 from beatnet_align.resampling import resampled
 from beatnet_align.resynthesis import resynthesised
-from beatnet_align.resynthesis_network import NetworkFacts, Resynthesiser, open_resynthesiser
+from beatnet_align.resynthesis_network import NetworkFacts, Resynthesiser, open_resynthesiser, resynthesiser
 from beatnet_align.take import Audio, Take, take_from_array
 from beatnet_align.tempo_map import TempoMap
 from models import export_resynthesis
 from models.export_resynthesis import Float32Array, exported, in_torch, parity
+from models.resynthesis.cut_and_splice import CutAndSplice
+from models.resynthesis.grid_attention import GridAttention
+from models.resynthesis.implicit_warp import ImplicitWarp
 from models.resynthesis.interface import Resynthesis
+from models.resynthesis.micro_tcn import MicroTCN
+from models.resynthesis.signal_train import SignalTrain
+from models.resynthesis.steerable_tcn import SteerableTCN
+from models.resynthesis.unet_tcn import UNetTCN
 
 TAKE = demo_folder() / "take"
 TEMPO = ["--bpm", "112", "--first-beat", "0.5"]
@@ -31,39 +38,37 @@ MAP, GRID = TempoMap.constant(112.0, 0.5), parse_grid("1/16")
 RATE = 8_000
 
 
-class Convolutions(Resynthesis):
-    """Each channel by itself, and the grid: two convolutions that look 700 samples back and 300 ahead."""
+FAMILIES: dict[str, Callable[[], Resynthesis]] = {
+    "micro_tcn": lambda: MicroTCN(RATE, width=4, kernel_samples=3, dilations=(1, 100, 300)),
+    "steerable_tcn": lambda: SteerableTCN(RATE, width=4, kernel_samples=5, blocks=4),
+    "unet_tcn": lambda: UNetTCN(RATE, widths=(4, 4, 4, 4), dilations=(1, 3)),
+    "signal_train": lambda: SignalTrain(RATE, hidden=8, bottleneck=4),
+    "cut_and_splice": lambda: CutAndSplice(RATE, width=8, stem_width=8, dilations=(1, 2)),
+    "grid_attention": lambda: GridAttention(RATE, width=8, stem_width=8, dilations=(1,), layers=1, heads=2),
+    "implicit_warp": lambda: ImplicitWarp(RATE, width=8, stem_width=8, dilations=(1, 2)),
+}
 
-    def __init__(self, sample_rate: int = RATE) -> None:
-        super().__init__(sample_rate)
-        self.first = torch.nn.Conv1d(1 + ROWS, 8, 3, dilation=300)
-        self.second = torch.nn.Conv1d(8, 1, 3, dilation=200)
 
-    @property
-    @override
-    def context_samples(self) -> tuple[int, int]:
-        return 700, 300
-
-    @override
-    def forward(self, audio: torch.Tensor, conditioning: torch.Tensor) -> torch.Tensor:
-        batch, channels, samples = audio.shape
-        rows = conditioning[:, None].expand(-1, channels, -1, -1).flatten(0, 1)
-        told = torch.cat([audio.reshape(batch * channels, 1, samples), rows], dim=1)
-        hidden = torch.tanh(self.first(torch.nn.functional.pad(told, (400, 200))))
-        written: torch.Tensor = self.second(torch.nn.functional.pad(hidden, (300, 100)))
-        return written.reshape(batch, channels, samples)
+def untrained(family: str) -> Resynthesis:
+    """With weights that do something: several of the networks begin as the identity."""
+    torch.manual_seed(1)
+    net = FAMILIES[family]()
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    net.eval()
+    return net
 
 
 @pytest.fixture(scope="module")
 def net() -> Resynthesis:
-    torch.manual_seed(1)
-    return Convolutions().eval()
+    return untrained("micro_tcn")
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory, net: Resynthesis) -> Path:
-    path = tmp_path_factory.mktemp("model") / "convolutions.onnx"
-    path.write_bytes(exported(net, "convolutions"))
+    path = tmp_path_factory.mktemp("model") / "micro_tcn.onnx"
+    path.write_bytes(exported(net, "micro_tcn"))
     return path
 
 
@@ -75,12 +80,29 @@ def written(take: Take, network: Resynthesiser, strength: float = 1.0) -> Audio:
     return np.concatenate(list(resynthesised(take, network, MAP, GRID, strength)), axis=1)
 
 
+def strokes(channels: int, samples: int) -> Float32Array:
+    """Bursts of noise over a quiet floor."""
+    rng = np.random.default_rng(2)
+    audio = noise(channels, samples) * np.float32(1e-3)
+    for at in rng.integers(0, samples, samples // 2_000):
+        burst = rng.standard_normal(2_000) * np.exp(-np.arange(2_000) / 400) * rng.uniform(0.1, 0.5)
+        kept = burst[: samples - at].astype(np.float32)
+        audio[rng.integers(channels), at : at + len(kept)] += kept
+    return audio
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_blocks_hold_what_the_whole_take_would(family: str) -> None:
+    network, audio = in_torch(untrained(family), family), strokes(2, 130_001)
+    whole = network.network(audio, conditioning_rows(MAP, GRID, 1.0, RATE, 0, audio.shape[1]))
+    assert not np.allclose(whole, audio, atol=1e-3)
+    np.testing.assert_allclose(written(take_from_array(audio, RATE), network), whole, atol=2e-5)
+
+
 @settings(max_examples=8)
 @given(channels=st.integers(1, 3), samples=st.integers(1, 90_000))
-def test_blocks_hold_what_the_whole_take_would(channels: int, samples: int) -> None:
-    torch.manual_seed(1)
-    network = in_torch(Convolutions(), "convolutions")
-    audio = noise(channels, samples)
+def test_blocks_fit_takes_of_any_size(channels: int, samples: int) -> None:
+    network, audio = in_torch(untrained("micro_tcn"), "micro_tcn"), noise(channels, samples)
     whole = network.network(audio, conditioning_rows(MAP, GRID, 1.0, RATE, 0, samples))
     np.testing.assert_allclose(written(take_from_array(audio, RATE), network), whole, atol=2e-5)
 
@@ -133,14 +155,15 @@ def test_strength_0_and_clicks_ask_no_network(net: Resynthesis) -> None:
     take = take_from_array(noise(2, 50_000), RATE, ["kick", "click"])
     asked = Resynthesiser(NetworkFacts("never", RATE, (0, 0)), never)
     np.testing.assert_array_equal(written(take, asked, 0.0), take.read(0, take.samples))
-    out = written(take, in_torch(net, "convolutions"))
+    out = written(take, in_torch(net, "micro_tcn"))
     np.testing.assert_array_equal(out[1], take.read(0, take.samples)[1])
     assert not np.array_equal(out[0], take.read(0, take.samples)[0])
 
 
 def test_the_file_computes_what_the_network_does_at_any_size(net: Resynthesis, model: Path) -> None:
     assert parity(net, model.read_bytes(), [(1, 2_000), (16, 50_000), (2, 12_345)]) < 1e-5
-    assert open_resynthesiser(str(model)).facts == NetworkFacts("convolutions", RATE, (700, 300), 4096)
+    facts = NetworkFacts("micro_tcn", RATE, net.context_samples, net.step_samples)
+    assert open_resynthesiser(str(model)).facts == facts
 
 
 def test_align_writes_stems_and_says_what_was_done(
@@ -205,16 +228,18 @@ def test_what_cannot_be_used_is_told_in_one_line(
     assert not out.exists()
 
 
-class Fixed(Convolutions):
-    """Decides by Python on what it hears, which no graph can hold."""
+def test_a_network_that_sorts_lines_has_a_graph_too() -> None:
+    made, audio = untrained("cut_and_splice"), strokes(4, 50_000)
+    rows = conditioning_rows(MAP, GRID, 1.0, RATE, 0, audio.shape[1])
+    in_file = resynthesiser(exported(made, "cut_and_splice")).network(audio, rows)
+    np.testing.assert_allclose(in_file, in_torch(made, "").network(audio, rows), atol=1e-5)
 
-    @override
-    def forward(self, audio: torch.Tensor, conditioning: torch.Tensor) -> torch.Tensor:
-        return audio if float(audio.sum()) > 0.0 else super().forward(audio, conditioning)
 
-
-def test_a_network_without_a_graph_stays_in_the_lab(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_network_without_a_graph_stays_in_the_lab() -> None:
     with pytest.raises(InputError, match="stays in the lab"):
-        exported(Fixed(), "fixed")
+        exported(untrained("signal_train"), "signal_train")
+
+
+def test_a_folder_without_a_run_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert export_resynthesis.main([str(tmp_path), "-o", str(tmp_path / "x.onnx")]) == 2
     assert "holds no trained Resynthesis" in capsys.readouterr().err

@@ -115,7 +115,7 @@ def joins(seed: int, strokes: int = 5) -> tuple[torch.Tensor, torch.Tensor, torc
 def test_every_attack_moves_bit_for_bit_in_all_channels(seed: int) -> None:
     onsets, shifts, kept = joins(seed)
     audio = noise(3, 30_000, seed)
-    output = written(audio, segments(onsets, shifts, kept, RATE, 30_000))
+    output = written(audio, segments(onsets, shifts, kept, RATE))
     for onset, shift in zip(onsets[kept].int().tolist(), shifts[kept].int().tolist(), strict=True):
         first, last = onset - 15, onset + 300
         torch.testing.assert_close(output[..., first + shift : last + shift], audio[..., first:last], atol=0, rtol=0)
@@ -126,7 +126,7 @@ def test_every_attack_moves_bit_for_bit_in_all_channels(seed: int) -> None:
 def test_what_is_trained_is_what_is_written(seed: int) -> None:
     onsets, shifts, kept = joins(seed)
     audio = noise(2, 30_000, seed)
-    parts = segments(onsets, shifts, kept, RATE, 30_000)
+    parts = segments(onsets, shifts, kept, RATE)
     parts = parts._replace(starts=parts.starts.round(), lengths=parts.lengths.round())
     hard, soft = written(audio, parts), spliced_softly(audio, parts)
     assert float(10.0 * torch.log10((hard - soft).square().sum() / hard.square().sum() + 1e-30)) < -80.0
@@ -135,7 +135,7 @@ def test_what_is_trained_is_what_is_written(seed: int) -> None:
 def test_a_shift_that_no_stroke_renews_returns_to_none() -> None:
     onset, shift, kept = torch.tensor([[5_000.0]]), torch.tensor([[400.0]]), torch.tensor([[True]])
     audio = noise(1, 4 * RATE)
-    output = written(audio, segments(onset, shift, kept, RATE, 4 * RATE))
+    output = written(audio, segments(onset, shift, kept, RATE))
     torch.testing.assert_close(output[..., 6_000:30_000], audio[..., 5_600:29_600], atol=0, rtol=0)
     torch.testing.assert_close(output[..., 3 * RATE :], audio[..., 3 * RATE :], atol=0, rtol=0)
 
@@ -169,7 +169,7 @@ def test_reading_by_whole_delays_is_exact_and_by_half_a_sample_nearly() -> None:
 
 def test_turns_follow_joins() -> None:
     onsets, shifts = torch.tensor([[5_000.0, 9_000.0]]), torch.tensor([[100.0, -50.0]])
-    parts = segments(onsets, shifts, torch.ones(1, 2, dtype=torch.bool), RATE, 20_000)
+    parts = segments(onsets, shifts, torch.ones(1, 2, dtype=torch.bool), RATE)
     turn = turns(parts, 20_000)
     assert turn.after[0, [4_000, 5_100, 8_950, 15_000]].tolist() == [0.0, 100.0, -50.0, -50.0]
     assert turn.before[0, [5_100, 8_950]].tolist() == [0.0, 100.0]

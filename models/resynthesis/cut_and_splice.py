@@ -57,7 +57,7 @@ class CutAndSplice(LineNetwork):
         frames, sightings = self.look(audio, conditioning)
         onsets, shifts, kept = self.moves(sightings, conditioning)
         guards, fades = self._cut(frames, onsets)
-        parts = segments(onsets, shifts.round(), kept, self.sample_rate, audio.shape[-1], guards=guards, fades=fades)
+        parts = segments(onsets, shifts.round(), kept, self.sample_rate, guards=guards, fades=fades)
         return written(audio, parts)
 
     @override
@@ -66,7 +66,7 @@ class CutAndSplice(LineNetwork):
     ) -> torch.Tensor:
         onsets, shifts, _ = self.moves(seen.sightings, conditioning, softness)
         guards, fades = self._cut(seen.frames, onsets)
-        parts = segments(onsets, shifts, kept, self.sample_rate, audio.shape[-1], guards=guards, fades=fades)
+        parts = segments(onsets, shifts, kept, self.sample_rate, guards=guards, fades=fades)
         return spliced_softly(audio, parts)
 
     def _cut(self, frames: torch.Tensor, onsets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -91,14 +91,14 @@ class GridAttention(LineNetwork):
     @override
     def forward(self, audio: torch.Tensor, conditioning: torch.Tensor) -> torch.Tensor:
         onsets, shifts, kept = self.moves(self.look(audio, conditioning).sightings, conditioning)
-        return written(audio, segments(onsets, shifts.round(), kept, self.sample_rate, audio.shape[-1]))
+        return written(audio, segments(onsets, shifts.round(), kept, self.sample_rate))
 
     @override
     def moved_softly(
         self, audio: torch.Tensor, conditioning: torch.Tensor, seen: Look, kept: torch.Tensor, softness: float
     ) -> torch.Tensor:
         onsets, shifts, _ = self.moves(seen.sightings, conditioning, softness)
-        return spliced_softly(audio, segments(onsets, shifts, kept, self.sample_rate, audio.shape[-1]))
+        return spliced_softly(audio, segments(onsets, shifts, kept, self.sample_rate))
 
     def _lines(self, frames: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
         """[batch, lines, width]."""
@@ -171,4 +171,6 @@ class LineLayer(nn.Module):
 
     @staticmethod
     def _mixed(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-        return scaled_dot_product_attention(query, key, value, attn_mask=bias).transpose(1, 2).flatten(2)
+        mixed = scaled_dot_product_attention(query, key, value, attn_mask=bias).transpose(1, 2)
+        # Copied, not viewed: kernels differ in how they lay it out, and an exported graph must fit all.
+        return mixed.clone(memory_format=torch.contiguous_format).flatten(2)

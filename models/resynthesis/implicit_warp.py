@@ -84,7 +84,7 @@ class ImplicitWarp(LineNetwork):
     ) -> torch.Tensor:
         """By how much every output sample is later than what it is read from, [batch, samples]."""
         guard, longest = GUARD_SECONDS, TRANSITION_SECONDS
-        cuts = segments(onsets, shifts, kept, self.sample_rate, samples, guards=guard, fades=longest)
+        cuts = segments(onsets, shifts, kept, self.sample_rate, guards=guard, fades=longest)
         rises = cuts.shifts - pad(cuts.shifts[:, :-1], (1, 0))
         # A cut has to leave before the attack would sound again; a warp that slows down may go on until the attack.
         parts = Segments(cuts.shifts, cuts.starts, cuts.lengths + rises.clamp(min=0.0))
@@ -131,9 +131,9 @@ def read_between(audio: torch.Tensor, delays: torch.Tensor) -> torch.Tensor:
         delays: [batch, samples], in samples; all channels are read alike.
     """
     samples = audio.shape[-1]
-    places = torch.arange(samples, device=audio.device, dtype=delays.dtype) - delays
-    whole = places.detach().floor()
-    share = (places - whole)[..., None]
+    # From the delay alone, not from the place: late in a long take, its float has no room for parts of a sample.
+    whole = delays.detach().ceil()
+    share = (whole - delays)[..., None]
     taps = torch.arange(1 - TAPS_EITHER_SIDE, TAPS_EITHER_SIDE + 1, device=audio.device)
     apart = taps - share
     weights = torch.sinc(apart) * (0.5 + 0.5 * torch.cos(torch.pi * apart / TAPS_EITHER_SIDE))
@@ -141,7 +141,7 @@ def read_between(audio: torch.Tensor, delays: torch.Tensor) -> torch.Tensor:
     weights = torch.where(share == 0.0, (taps == 0).to(weights.dtype), weights)
     margin = TAPS_EITHER_SIDE
     padded = pad(audio, (margin, margin))
-    at = whole.to(torch.int64)[..., None] + taps + margin
+    at = (torch.arange(samples, device=audio.device) - whole.to(torch.int64))[..., None] + taps + margin
     inside = (at >= 0) & (at < padded.shape[-1])
     index = at.clamp(0, padded.shape[-1] - 1).flatten(1)[:, None].expand(-1, audio.shape[1], -1)
     read = padded.gather(2, index).reshape(*audio.shape, len(taps))

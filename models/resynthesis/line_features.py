@@ -24,7 +24,7 @@ SCALE_DB = 20.0
 
 def line_features(audio: torch.Tensor, sample_rate: int) -> torch.Tensor:
     """Features of every channel, [rows, FEATURES, frames] of [rows, samples]; the last frame is filled up."""
-    frames = -(-audio.shape[-1] // FRAME_SAMPLES)
+    frames = _frames(audio)
     signal = pad(audio, (0, frames * FRAME_SAMPLES - audio.shape[-1]))
     rows = []
     difference = signal
@@ -46,7 +46,13 @@ def line_features(audio: torch.Tensor, sample_rate: int) -> torch.Tensor:
 def grid_frames(conditioning: torch.Tensor) -> torch.Tensor:
     """What a frame is told of the grid, [batch, rows, frames] of [batch, rows, samples]; of the metronome its level."""
     rows = torch.cat([CLICK_GAIN * conditioning[:, :1].abs(), conditioning[:, 1:]], dim=1)
-    return avg_pool1d(pad(rows, (0, -rows.shape[-1] % FRAME_SAMPLES), mode="replicate"), FRAME_SAMPLES)
+    more = _frames(rows) * FRAME_SAMPLES - rows.shape[-1]
+    return avg_pool1d(pad(rows, (0, more), mode="replicate"), FRAME_SAMPLES)
+
+
+def _frames(signal: torch.Tensor) -> int:
+    """How many it fills, the last one in part; one way of counting for all, or an exported graph would see two."""
+    return (signal.shape[-1] + FRAME_SAMPLES - 1) // FRAME_SAMPLES
 
 
 def mel_filters(sample_rate: int) -> torch.Tensor:

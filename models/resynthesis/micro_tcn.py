@@ -53,7 +53,8 @@ class MicroTCN(Resynthesis):
     @override
     def forward(self, audio: torch.Tensor, conditioning: torch.Tensor) -> torch.Tensor:
         channels = audio.shape[1]
-        parameters = global_parameters(conditioning, self.sample_rate).repeat_interleave(channels, dim=0)
+        parameters = global_parameters(conditioning, self.sample_rate) if self.film else audio.new_zeros(len(audio), 0)
+        parameters = parameters.repeat_interleave(channels, dim=0)
         made = self.stack(with_grid(audio, self.told.choose(conditioning)), channels, parameters)
         out: torch.Tensor = self.out(audio, made)
         return out

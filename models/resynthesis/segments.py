@@ -24,6 +24,10 @@ RETURN_ROOM = 4.0
 """Fades of room for a return; where there is less, the next stroke comes soon enough."""
 
 CLOSEST_ONSETS_SECONDS = 0.010
+LEAST_CHANCE = 0.35
+"""A line that is left empty keeps the shift of the one before, which is worse than a stroke that is moved in vain."""
+BEYOND_SAMPLES = float(2**30)
+"""Where joins are that a row lacks: no take is as long, and a constant leaves an exported graph free of lengths."""
 
 
 class Segments(NamedTuple):
@@ -40,7 +44,9 @@ class Segments(NamedTuple):
     lengths: torch.Tensor
 
 
-def kept_lines(sightings: Sightings, onsets: torch.Tensor, sample_rate: int, least_chance: float = 0.5) -> torch.Tensor:
+def kept_lines(
+    sightings: Sightings, onsets: torch.Tensor, sample_rate: int, least_chance: float = LEAST_CHANCE
+) -> torch.Tensor:
     """The lines that move a stroke, [batch, lines]: no two the same, none an earlier one than the line before.
 
     Args:
@@ -64,7 +70,6 @@ def segments(
     shifts: torch.Tensor,
     kept: torch.Tensor,
     sample_rate: int,
-    samples: int,
     *,
     guards: torch.Tensor | float = GUARD_SECONDS,
     fades: torch.Tensor | float = FADE_SECONDS,
@@ -76,34 +81,32 @@ def segments(
         shifts: [batch, lines], how far they move.
         kept: [batch, lines], which ones do.
         sample_rate: In hertz.
-        samples: Length of the take.
         guards: How long before the attack crossfades end, in seconds; [batch, lines] where lines differ.
         fades: How long they are, likewise.
     """
-    beyond = float(2 * samples + sample_rate)
     order = torch.argsort((~kept).to(torch.int64), dim=1, stable=True)
     kept = kept.gather(1, order)
     guards, fades = (
         torch.as_tensor(one, dtype=onsets.dtype, device=onsets.device).expand_as(onsets).gather(1, order) * sample_rate
         for one in (guards, fades)
     )
-    onsets = torch.where(kept, onsets.gather(1, order), beyond)
+    onsets = torch.where(kept, onsets.gather(1, order), BEYOND_SAMPLES)
     shifts = torch.where(kept, shifts.gather(1, order), 0.0)
     attacks = onsets + shifts
     shifts_before = pad(shifts[:, :-1], (1, 0))
-    attacks_before = pad(attacks[:, :-1], (1, 0), value=-beyond)
+    attacks_before = pad(attacks[:, :-1], (1, 0), value=-BEYOND_SAMPLES)
     stops = torch.cummax(onsets + torch.minimum(shifts_before, shifts) - guards, dim=1).values
     held = attacks_before + torch.minimum(
         0.5 * (stops - attacks_before), attacks.new_tensor(HOLD_SECONDS * sample_rate)
     )
-    starts = torch.maximum(torch.maximum(stops - fades, held), pad(stops[:, :-1], (1, 0), value=-beyond))
+    starts = torch.maximum(torch.maximum(stops - fades, held), pad(stops[:, :-1], (1, 0), value=-BEYOND_SAMPLES))
     lengths = (stops - starts).clamp(min=1.0)
     # A shift that nothing renews returns to none.
     returns = attacks + RETURN_SECONDS * sample_rate
     fade = RETURN_FADE_SECONDS * sample_rate
-    due = kept & (pad(starts[:, 1:], (0, 1), value=beyond) > returns + RETURN_ROOM * fade)
-    returns = torch.where(due, returns, beyond)
-    starts = torch.cat([torch.where(kept, starts, beyond), returns], dim=1)
+    due = kept & (pad(starts[:, 1:], (0, 1), value=BEYOND_SAMPLES) > returns + RETURN_ROOM * fade)
+    returns = torch.where(due, returns, BEYOND_SAMPLES)
+    starts = torch.cat([torch.where(kept, starts, BEYOND_SAMPLES), returns], dim=1)
     order = torch.argsort(starts, dim=1, stable=True)
     return Segments(
         torch.cat([shifts, torch.zeros_like(shifts)], dim=1).gather(1, order),
