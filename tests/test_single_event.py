@@ -13,6 +13,7 @@ from models.resynthesis.interface import Resynthesis
 from models.resynthesis.lines import line_places
 from models.resynthesis.signal_train import SignalTrain, delayed
 from models.resynthesis.single_event import FixedEvents, SingleEvents, lags_seconds
+from models.resynthesis.single_event_figures import landing
 from models.runs import load_network
 
 CONFIG = Path(__file__).parents[1] / "configs" / "models" / "resynthesis"
@@ -83,3 +84,13 @@ def test_signal_train_trains_on_single_events(delays: bool, tmp_path: Path) -> N
     net = load_network(tmp_path / "run", Resynthesis)  # type: ignore[type-abstract]
     assert isinstance(net, SignalTrain) and (net.delay is not None) is delays
     assert all(bool(parameter.isfinite().all()) for parameter in net.parameters())
+
+
+def test_figures_count_what_landed(events: SingleEvents) -> None:
+    fixed = FixedEvents(events, 4, 3)
+    perfect = landing(lambda batch: batch.target, fixed, RATE)
+    assert perfect == {"within_1_ms": 1.0, "lost": 0.0, "median_ms": 0.0, "energy": 1.0}
+    played = landing(lambda batch: batch.take, fixed, RATE)
+    late = np.concatenate([(batch.strokes[:, 0, 0] - batch.strokes[:, 0, 1]).numpy() / RATE for batch in fixed.batches])
+    assert played["within_1_ms"] == pytest.approx(np.mean(np.abs(late) <= 0.001), abs=0.1)
+    assert played["median_ms"] == pytest.approx(np.median(np.abs(late)) * 1000.0, rel=0.2)
