@@ -211,7 +211,7 @@ def _resynthesise(arguments: argparse.Namespace, model: str) -> None:
             progress=bar.advance,
         )
     _remark(written)
-    print(f"no hit was moved; stems and edits.json are in {arguments.out}")
+    print(f"a network wrote the stems; they and edits.json, which lists no edits, are in {arguments.out}")
 
 
 def _render(arguments: argparse.Namespace) -> None:

@@ -71,8 +71,8 @@ def add_engine(
     if resynthesis:
         choices.append(RESYNTHESIS)
         told += (
-            "; resynthesis, experimental: a network writes all audio anew, which sounds worse than what the others "
-            "make and keeps neither attacks nor phase between microphones"
+            "; resynthesis, experimental: a network writes all audio by itself, at its own sample rate, without edits "
+            "that could be corrected, and mostly worse than the others (docs/resynthesis.md)"
         )
         command.add_argument(
             "--model",
@@ -301,7 +301,7 @@ def read_model(arguments: argparse.Namespace) -> str | None:
         if name not in HEARD_BY_RESYNTHESIS and given != arguments.default_of(name)
     ]
     if idle:
-        raise InputError(f"{' and '.join(idle)} would do nothing here: {RESYNTHESIS} neither moves hits nor cuts")
+        raise InputError(f"{' and '.join(idle)} would do nothing here: with {RESYNTHESIS} the network alone decides")
     arguments.engine = DEFAULT_ENGINE.value  # finds the hits where the tempo has to be estimated
     return model
 

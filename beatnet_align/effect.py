@@ -304,8 +304,7 @@ def render_edits(
     plan = load_plan(edits_path)
     if plan.engine == RESYNTHESIS:
         raise InputError(
-            f"{edits_path} is of a resynthesis, which cuts and moves nothing: there is nothing to render again; align "
-            "the take anew"
+            f"{edits_path} is of a resynthesis, which lists no edits: there is nothing to render again; align the take"
         )
     with open_take(take_path) as opened:
         validate(plan, opened.take)

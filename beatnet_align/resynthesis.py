@@ -1,7 +1,7 @@
 """Let a network write the aligned audio itself, block by block, so that takes of any length fit in memory.
 
-Experimental: nothing is cut and no hit is moved, so neither attacks nor phase between microphones are safe.
-docs/resynthesis.md has figures.
+Experimental: there is no plan that anybody could check or correct, and nothing vouches for attacks and for the phase
+between microphones. docs/resynthesis.md has figures.
 """
 
 from collections.abc import Callable, Generator, Mapping
@@ -83,8 +83,8 @@ def _notes(facts: NetworkFacts, take: Take, strength: float) -> tuple[str, ...]:
     if strength == 0.0:
         return ("at strength 0 the take stays as it is",)
     notes = [
-        f"the network {facts.name} wrote all drum audio anew (experimental): nothing was cut or moved, so there are no "
-        "edits to correct, and neither attacks nor phase between microphones are kept as the other engines keep them"
+        f"the network {facts.name} wrote all drum audio by itself (experimental): there are no edits to list or to "
+        "correct, and nothing vouches for attacks and for the phase between microphones"
     ]
     if facts.sample_rate < take.sample_rate:
         notes.append(f"it works at {facts.sample_rate} Hz: nothing above {facts.sample_rate // 2} Hz is left")
