@@ -27,7 +27,7 @@ from beatnet_align.resynthesis_network import (
     resynthesiser,
 )
 from datagen.commands import exit_status
-from models.onnx_files import forget_sources, write_whole
+from models.onnx_files import forget_sources, halve_weights, write_whole
 from models.onnx_translations import translations
 from models.resynthesis.interface import Resynthesis
 from models.runs import load_network
@@ -74,18 +74,21 @@ def in_torch(net: Resynthesis, name: str) -> Resynthesiser:
     return Resynthesiser(facts_of(net, name), run)
 
 
-def exported(net: Resynthesis, name: str) -> bytes:
+def exported(net: Resynthesis, name: str, *, half: bool = False) -> bytes:
     """The network as an ONNX file, channels and samples dynamic.
 
     Args:
-        net: Trained; left in evaluation mode.
+        net: Trained; left in evaluation mode, and with ``half`` its weights rounded.
         name: Goes into the file's metadata.
+        half: Store weights in half precision: half the file.
 
     Raises:
         InputError: Its design has no dynamic graph, or the graph computes something else at other sizes.
     """
     import onnx  # noqa: PLC0415 - the lab's slower imports wait until they are needed
 
+    if half:
+        net.load_state_dict({key: value.half().to(value.dtype) for key, value in net.state_dict().items()})
     example = (torch.zeros(EXAMPLE_CHANNELS, EXAMPLE_SAMPLES), torch.zeros(ROWS, EXAMPLE_SAMPLES))
     channels = torch.export.Dim("channels", min=1, max=MAX_CHANNELS)
     samples = torch.export.Dim("samples", min=LEAST_SAMPLES, max=MAX_SAMPLES)
@@ -110,6 +113,8 @@ def exported(net: Resynthesis, name: str) -> bytes:
         raise InputError(f"the graph of {name} holds takes of one size alone, so it stays in the lab")
     onnx.helper.set_model_props(model, {FACTS_NAME: facts_of(net, name).to_json()})
     forget_sources(model)
+    if half:
+        halve_weights(model, {f"net.{key}" for key, _ in net.named_parameters()})
     content = bytes(model.SerializeToString())
     worst = parity(net, content)
     if not worst <= PARITY:
@@ -144,12 +149,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m models.export_resynthesis", description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path, help="folder of the run's log, with config.yaml and checkpoints/")
     parser.add_argument("-o", "--out", type=Path, required=True, help="the .onnx file")
+    parser.add_argument("--half", action="store_true", help="round weights to half precision: half the file")
     return exit_status(_run, parser.parse_args(arguments))
 
 
 def _run(chosen: argparse.Namespace) -> None:
     net = load_network(chosen.run, Resynthesis)  # type: ignore[type-abstract] # any candidate will do
-    content = exported(net, chosen.run.resolve().name)
+    content = exported(net, chosen.run.resolve().name, half=chosen.half)
     write_whole(chosen.out, content)
     print(f"{chosen.out}: {len(content) / 1e6:.2f} MB, within {parity(net, content):.1g} of the network")
 

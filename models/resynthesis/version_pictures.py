@@ -68,7 +68,7 @@ def draw_map(rows: Mapping[str, Figures]) -> "Figure":
     axes.set_ylim(-0.02, 1.02)
     axes.grid(color=GRID, linewidth=0.5)
     axes.margins(x=0.15)
-    axes.set_title("diamonds: cuts    discs: networks that write the audio, area by parameters", fontsize="small")
+    axes.set_title("discs: candidates, area by parameters    diamonds: what they are compared with", fontsize="small")
     return figure
 
 
