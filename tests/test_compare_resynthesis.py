@@ -54,7 +54,7 @@ class Delay(Resynthesis):
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny")
     config = replace(read_config(TINY), images=False, train=Sources(1, ("synth1",), groove_probability=0.0))
-    write_dataset(replace(config, validation=Sources()), folder, workers=1)
+    write_dataset(config, folder, workers=1)
     return folder
 
 
@@ -165,6 +165,47 @@ def test_the_command_writes_table_figures_pictures_and_a_page(
     assert len(sounds) == len(names) + 1
     audio, rate = sf.read(io.BytesIO(base64.b64decode(sounds[0])))
     assert (audio.shape, rate) == ((3 * 44_100, 2), 44_100)
+
+
+def test_what_has_no_weights_is_trained_when_asked(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net = {
+        "class_path": "models.resynthesis.micro_tcn.MicroTCN",
+        "init_args": {"sample_rate": 44_100, "width": 2, "kernel_samples": 3, "dilations": [1, 10]},
+    }
+    logger = {
+        "class_path": "pytorch_lightning.loggers.CSVLogger",
+        "init_args": {"save_dir": str(tmp_path / "small"), "name": None, "version": ""},
+    }
+    config = {
+        "model": {"class_path": "models.resynthesis.training.ResynthesisTraining", "init_args": {"net": net}},
+        "data": {
+            "class_path": "models.resynthesis.data.ResynthesisData",
+            "init_args": {"dataset": str(dataset), "batch_size": 1, "seconds": 0.5},
+        },
+        "trainer": {
+            "accelerator": "cpu",
+            "max_epochs": 1,
+            "limit_train_batches": 2,
+            "enable_progress_bar": False,
+            "logger": logger,
+            "callbacks": [
+                {"class_path": "pytorch_lightning.callbacks.Timer", "init_args": {"interval": "step"}},
+                {
+                    "class_path": "pytorch_lightning.callbacks.ModelCheckpoint",
+                    "init_args": {"save_last": True, "filename": "best"},
+                },
+            ],
+        },
+    }
+    file = tmp_path / "small.yaml"
+    file.write_text(yaml.safe_dump(config))
+    command = [str(dataset), str(file), "--split", "validation", "-o", str(tmp_path / "report")]
+    assert compare_resynthesis.main(command) == 2
+    assert compare_resynthesis.main([*command, "--train"]) == 0
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("| small |"))
+    assert "| 0 min |" in row
 
 
 def test_a_session_is_a_held_out_take() -> None:
