@@ -21,7 +21,7 @@ from datagen.config import Split
 from datagen.sessions import find_sessions
 from models.resynthesis.candidates import Candidate, is_trained, load_candidate, run_folder, train
 from models.resynthesis.comparison import Comparison, compare_candidates
-from models.resynthesis.comparison_table import as_csv, markdown
+from models.resynthesis.comparison_table import Figures, as_csv, from_csv, markdown
 from models.resynthesis.held_out import of_dataset, of_session
 from models.resynthesis.report_page import page
 
@@ -51,6 +51,19 @@ def candidates_of(configs: Sequence[Path], *, train_missing: bool = False) -> li
     if not found:
         raise InputError("there is no trained candidate; train one with python -m models.train, or say --train")
     return found
+
+
+def rows_of(report: Path) -> dict[str, Figures]:
+    """The rows of an earlier report.
+
+    Raises:
+        InputError: The folder holds none.
+    """
+    path = report / FIGURES_NAME
+    try:
+        return from_csv(path.read_text(encoding="utf-8"))
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(f"cannot read an earlier report's {path}: {' '.join(str(error).split())}") from error
 
 
 def write_report(comparison: Comparison, title: str, out_dir: Path) -> None:
@@ -87,6 +100,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--sessions", action="store_true", help="TAKES holds sessions: take/, target/ and truth.json")
     parser.add_argument("--split", choices=[one.value for one in Split], default=Split.TEST.value, help="(%(default)s)")
     parser.add_argument("--examples", type=int, default=24, metavar="N", help="at most so many takes (%(default)d)")
+    parser.add_argument(
+        "--beside", metavar="REPORT", type=Path, help="of the same takes: its rows are shown, not measured again"
+    )
     parser.add_argument("--train", action="store_true", help="train configurations that have no weights yet")
     return exit_status(_run, parser.parse_args(arguments))
 
@@ -98,7 +114,8 @@ def _run(chosen: argparse.Namespace) -> None:
         takes = [of_session(session) for session in find_sessions(chosen.takes)[: chosen.examples]]
     else:
         takes = of_dataset(chosen.takes, Split(chosen.split), chosen.examples)
-    comparison = compare_candidates(takes, candidates_of(configs, train_missing=chosen.train))
+    earlier = {} if chosen.beside is None else rows_of(chosen.beside)
+    comparison = compare_candidates(takes, candidates_of(configs, train_missing=chosen.train), earlier)
     write_report(comparison, f"Resynthesis: {len(takes)} takes of {chosen.takes.name}", chosen.out)
     print(f"{markdown(comparison.rows)}\nmean of {len(takes)} takes; open {chosen.out / PAGE_NAME}")
 

@@ -22,7 +22,7 @@ from datagen.oracle import PERFECT
 from models import compare_resynthesis
 from models.resynthesis.attention_pictures import look
 from models.resynthesis.candidates import Candidate, load_candidate, run_folder
-from models.resynthesis.comparison_table import as_csv, markdown
+from models.resynthesis.comparison_table import as_csv, from_csv, markdown
 from models.resynthesis.cut_and_splice import CutAndSplice
 from models.resynthesis.figures import aligned_si_sdr_db, figures_of
 from models.resynthesis.held_out import HeldOutTake, cut, heard_as, of_dataset, of_session
@@ -144,6 +144,7 @@ def test_the_table_has_a_line_for_everybody_and_dashes_where_nothing_is_known() 
     assert "| .25 |" in one
     assert "| 12.3 k |" in other
     assert as_csv(rows).splitlines() == ["name,lost,energy,parameters", "one,0.25,1.0,", "other,,,12345.0"]
+    assert from_csv(as_csv(rows)) == {"one": {"lost": 0.25, "energy": 1.0}, "other": {"parameters": 12_345.0}}
 
 
 def test_the_command_writes_table_figures_pictures_and_a_page(
@@ -165,6 +166,9 @@ def test_the_command_writes_table_figures_pictures_and_a_page(
     assert len(sounds) == len(names) + 1
     audio, rate = sf.read(io.BytesIO(base64.b64decode(sounds[0])))
     assert (audio.shape, rate) == ((3 * 44_100, 2), 44_100)
+    again = [*chosen[:-1], str(tmp_path / "again"), "--beside", str(out)]
+    assert compare_resynthesis.main([str(dataset), *map(str, runs), *again]) == 0
+    assert (tmp_path / "again" / "figures.csv").read_bytes() == (out / "figures.csv").read_bytes()
 
 
 def test_what_has_no_weights_is_trained_when_asked(

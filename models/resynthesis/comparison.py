@@ -43,21 +43,29 @@ class Comparison:
         self.pictures[f"{name}.png".replace(" ", "_")] = section.pictures[0]
 
 
-def compare_candidates(takes: Sequence[HeldOutTake], candidates: Sequence[Candidate]) -> Comparison:
+def compare_candidates(
+    takes: Sequence[HeldOutTake], candidates: Sequence[Candidate], earlier: Mapping[str, Figures] | None = None
+) -> Comparison:
     """Measure everybody on all takes, and show the first few of them and each candidate.
 
     Args:
         takes: At least one.
         candidates: Beside those that cut.
+        earlier: Rows that were measured on the same takes before; who is among them is not measured again.
     """
+    earlier = earlier or {}
+    candidates = [candidate for candidate in candidates if candidate.name not in earlier]
+    cutters = [name for name in CUTTERS if name not in earlier]
     measured: list[dict[str, dict[str, float]]] = []
     shown: list[tuple[HeldOutTake, dict[str, Take]]] = []
     for held in tqdm(takes, unit=" takes", disable=None):
-        made = _outputs(held, candidates)
-        measured.append({name: figures_of(held, output) | speed for name, (output, speed) in made.items()})
+        made = _outputs(held, cutters, candidates)
+        measured.append(
+            {name: figures_of(held, output) | speed for name, (output, speed) in made.items() if name not in earlier}
+        )
         if len(shown) < SHOWN_TAKES:
             shown.append((held, {name: output for name, (output, _) in made.items()}))
-    rows: dict[str, Figures] = dict(mean_figures(measured))
+    rows: dict[str, Figures] = {**earlier, **mean_figures(measured)}
     comparison = Comparison(rows)
     about = [_about(candidate, takes[0]) for candidate in candidates]
     for candidate, (facts, _) in zip(candidates, about, strict=True):
@@ -70,10 +78,12 @@ def compare_candidates(takes: Sequence[HeldOutTake], candidates: Sequence[Candid
     return comparison
 
 
-def _outputs(held: HeldOutTake, candidates: Sequence[Candidate]) -> dict[str, tuple[Take, dict[str, float]]]:
+def _outputs(
+    held: HeldOutTake, cutters: Sequence[str], candidates: Sequence[Candidate]
+) -> dict[str, tuple[Take, dict[str, float]]]:
     """What everybody makes of a take, and how many times faster than real time; leaving it alone takes no time."""
     made: dict[str, tuple[Take, dict[str, float]]] = {UNTOUCHED: (held.take, {})}
-    makers = {name: partial(cut, held, name) for name in CUTTERS} | {
+    makers = {name: partial(cut, held, name) for name in cutters} | {
         candidate.name: partial(candidate.write, held) for candidate in candidates
     }
     for name, make in makers.items():

@@ -74,6 +74,14 @@ def _cell(column: Column, value: float) -> str:
     return column.write(value) if np.isfinite(value) else "–"
 
 
+def from_csv(text: str) -> dict[str, Figures]:
+    """The rows of a table that :func:`as_csv` wrote."""
+    return {
+        row.pop("name"): {name: float(value) for name, value in row.items() if value}
+        for row in csv.DictReader(io.StringIO(text))
+    }
+
+
 def as_csv(rows: Mapping[str, Figures]) -> str:
     """All figures at full precision; an empty cell where nothing is known."""
     names = list(dict.fromkeys(name for row in rows.values() for name in row))
