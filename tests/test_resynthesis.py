@@ -12,11 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import resample_poly
 
+from beatnet_align.audio_files import load
 from beatnet_align.cli import main
 from beatnet_align.conditioning import conditioning_rows
 from beatnet_align.demo import demo_folder
 from beatnet_align.errors import InputError
 from beatnet_align.grid import parse_grid
+from beatnet_align.metrics import evaluate, reference_hits_from_truth
 from beatnet_align.resampling import resampled
 from beatnet_align.resynthesis import resynthesised
 from beatnet_align.resynthesis_network import NetworkFacts, Resynthesiser, open_resynthesiser, resynthesiser
@@ -37,6 +39,7 @@ TAKE = demo_folder() / "take"
 TEMPO = ["--bpm", "112", "--first-beat", "0.5"]
 MAP, GRID = TempoMap.constant(112.0, 0.5), parse_grid("1/16")
 RATE = 8_000
+SHIPPED = "cut_and_splice"
 
 
 FAMILIES: dict[str, Callable[[], Resynthesis]] = {
@@ -189,6 +192,14 @@ def test_align_writes_stems_and_says_what_was_done(
     assert not (tmp_path / "again").exists()
 
 
+def test_the_network_that_ships_brings_hits_to_their_lines(tmp_path: Path, demo_take: Take) -> None:
+    assert main(["align", str(TAKE), "-o", str(tmp_path), *TEMPO, "--engine", "resynthesis", "--model", SHIPPED]) == 0
+    truth, target = reference_hits_from_truth(demo_folder()), load(demo_folder() / "target")
+    before, after = (evaluate(demo_take, one, target, truth) for one in (demo_take, load(tmp_path)))
+    assert after["main_timing_within_2_ms"] > 0.6 > before["main_timing_within_2_ms"]
+    assert after["phase_locked"] > 0.9
+
+
 def test_align_at_strength_0_gives_back_the_take(tmp_path: Path, model: Path) -> None:
     command = ["align", str(TAKE), "-o", str(tmp_path), *TEMPO, "--engine", "resynthesis", "--model", str(model)]
     assert main([*command, "--strength", "0"]) == 0
@@ -208,7 +219,7 @@ def test_a_tempo_that_nobody_tells_is_estimated(
     [
         (["--model", "FILE"], "--model would do nothing here"),
         (["--engine", "resynthesis"], "needs --model"),
-        (["--engine", "resynthesis", "--model", "nobody"], "there is no model 'nobody'"),
+        (["--engine", "resynthesis", "--model", "nobody"], f"that comes with the program ({SHIPPED})"),
         (["--engine", "resynthesis", "--model", str(TAKE / "kick.flac")], "these weights are no resynthesis network's"),
         (["--engine", "resynthesis", "--model", "HITNET"], "these weights are no resynthesis network's"),
         (["--engine", "resynthesis", "--model", "FILE", "--flam", "3"], "--flam would do nothing here"),
