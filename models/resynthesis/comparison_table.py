@@ -56,7 +56,7 @@ COLUMNS = (
     Column("energy", ("energy",), _unit("{:.2f}")),
     Column("parameters", ("parameters",), _count),
     Column("context / used", ("context_seconds", "used_seconds"), _unit("{:.2f} s")),
-    Column("training", ("training_minutes",), _unit("{:.0f} min")),
+    Column("training", ("training_minutes",), _unit("{:.1f} min")),
     Column("× real time", ("times_real_time",), _unit("{:.1f}")),
 )
 
