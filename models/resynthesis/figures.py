@@ -10,7 +10,7 @@ from beatnet_align.metrics import LOST_BELOW_CORRELATION, evaluate, hit_matches,
 from beatnet_align.onset_metrics import percentile, shares_within
 from beatnet_align.take import Take
 from beatnet_align.units import FloatArray, seconds_to_samples
-from models.join_figures import mean_cosine
+from models.join_judge import mean_cosine
 from models.resynthesis.held_out import HeldOutTake
 from models.resynthesis.losses import ResynthesisLoss
 
