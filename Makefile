@@ -16,7 +16,7 @@ demo: $(VENV)/effect.installed
 	$(VENV)/bin/beatnet-align demo --force
 
 test: $(VENV)/lab.installed
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n auto --dist loadfile
 
 lint: $(VENV)/lab.installed
 	$(VENV)/bin/ruff check

@@ -209,7 +209,7 @@ def test_what_has_no_weights_is_trained_when_asked(
     assert compare_resynthesis.main(command) == 2
     assert compare_resynthesis.main([*command, "--train"]) == 0
     row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("| small |"))
-    assert "| 0.0 min |" in row
+    assert re.search(r"\| \d\.\d min \|", row)  # however busy the machine is
 
 
 def test_a_session_is_a_held_out_take() -> None:
