@@ -120,6 +120,18 @@ def read_pairs(folder: Path) -> Iterator[dict[str, Any]]:
         yield entry
 
 
+def read_split(folder: Path, split: Split) -> list[dict[str, Any]]:
+    """The entries of one use in a finished dataset that has targets.
+
+    Raises:
+        InputError: As for :func:`read_pairs`, or there are none.
+    """
+    entries = [entry for entry in read_pairs(folder) if entry["split"] == split.value]
+    if not entries:
+        raise InputError(f"{folder} holds no examples for {split}")
+    return entries
+
+
 def _claim(folder: Path, config: DatasetConfig, suffix: str) -> None:
     """Write the configuration into a new folder, or check that an old one was made of the same."""
     wanted = json.dumps({"suffix": suffix, **asdict(config)}, indent=1, default=str) + "\n"

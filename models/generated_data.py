@@ -16,7 +16,7 @@ from beatnet_align.hits import Piece
 from beatnet_align.roles import Role
 from beatnet_align.tempo_map import TempoMap
 from datagen.config import DatasetConfig, Split
-from datagen.dataset import read_audio, read_pairs
+from datagen.dataset import read_audio, read_split
 from datagen.example import ExampleMaker
 
 Float32Array = npt.NDArray[np.float32]
@@ -128,9 +128,7 @@ class RenderedPairs(Dataset[Pair]):
 
     def __init__(self, folder: Path, split: Split) -> None:
         self.folder = folder
-        self.entries = [entry for entry in read_pairs(folder) if entry["split"] == split.value]
-        if not self.entries:
-            raise InputError(f"{folder} holds no examples for {split}")
+        self.entries = read_split(folder, split)
 
     def __len__(self) -> int:
         return len(self.entries)

@@ -17,7 +17,7 @@ from beatnet_align.grid import Grid
 from beatnet_align.tempo_map import TempoMap
 from beatnet_align.units import seconds_to_samples
 from datagen.config import Split
-from datagen.dataset import read_pairs
+from datagen.dataset import read_split
 
 STROKE_COLUMNS = 3
 ALL_CHANNELS_SHARE = 0.3
@@ -54,9 +54,7 @@ class TakeFiles:
 
     def __init__(self, folder: Path, split: Split) -> None:
         self.folder = folder
-        self.entries = [entry for entry in read_pairs(folder) if entry["split"] == split.value]
-        if not self.entries:
-            raise InputError(f"{folder} holds no examples for {split}")
+        self.entries = read_split(folder, split)
         rates = {int(entry["sample_rate"]) for entry in self.entries}
         if len(rates) > 1:
             raise InputError(f"{folder} holds takes at {sorted(rates)} Hz; a network is trained at one rate")
