@@ -152,9 +152,8 @@ class HeardBlock:
         starts, ends = self.start + span.start * hop, self.start + span.stop * hop
         parts = [span] if asked is None else self._frames_asked_for(span, np.append(asked, [[starts, onset]], axis=0))
         for part in parts:
-            masked = self._transform.weighted(self._frequencies[part.frames], self._shares.mask(number, part))
             at = self.start + part.start * hop
-            audio = self._transform.inverse(masked)
+            audio = self._transform.inverse(self._frequencies[part.frames], self._shares.mask(number, part))
             before = audio[:, : max(0, onset - at)].copy()
             self._gate(self.hits[number], Sound(at, audio), ends)
             if at == starts:
@@ -200,7 +199,7 @@ class HeardBlock:
         behind, gain = gap
         heard = self._frequencies[behind.start - behind.lag : behind.stop - behind.lag]
         at = self.start + behind.start * self._transform.hop_samples + self._shares.ringing_shift
-        sound = self._transform.inverse(self._transform.weighted(heard, gain))
+        sound = self._transform.inverse(heard, gain)
         edge = min(self._transform.hop_samples, sound.shape[1] // 2)
         rise = np.linspace(0.0, 1.0, edge, dtype=np.float32)
         sound[:, :edge] *= rise

@@ -148,23 +148,22 @@ def _extended(
     """The best hypotheses with one hit more; of those that do not differ for the hits to come, the better one.
 
     An option is an answer, its line and its worth in nats.
+
+    Lines that are behind all that this hit and later ones can choose are forgotten.
     """
     found: dict[_Place, tuple[float, _Trail]] = {}
     for (furthest, own), (score, trail) in beam.items():
+        left = tuple([line if line >= first_line_beats else NOWHERE_BEATS for line in own])
+        before, own_line, after = left[:number], left[number], left[number + 1 :]
         for answer, line, nats in options:
-            place, total = (furthest, own), score + nats
-            if line is not None:
-                total -= BACKWARDS_NATS * (line < furthest) + REPEATED_NATS * (line == own[number])
-                place = (max(line, furthest), (*own[:number], line, *own[number + 1 :]))
-            place = _forgetful(place, first_line_beats)
+            total = score + nats
+            if line is None:
+                place = (furthest if furthest > first_line_beats else NOWHERE_BEATS, left)
+            else:
+                total -= BACKWARDS_NATS * (line < furthest) + REPEATED_NATS * (line == own_line)
+                last = max(line, furthest)
+                place = (last if last > first_line_beats else NOWHERE_BEATS, (*before, line, *after))
             if place not in found or total > found[place][0]:
                 found[place] = (total, (answer, trail))
     best = sorted(found.items(), key=lambda hypothesis: -hypothesis[1][0])
     return dict(best[:BEAM_WIDTH])
-
-
-def _forgetful(place: _Place, first_line_beats: float) -> _Place:
-    """A place without the lines that are behind all that later hits can choose."""
-    furthest, own = place
-    kept = tuple(line if line >= first_line_beats else NOWHERE_BEATS for line in own)
-    return furthest if furthest > first_line_beats else NOWHERE_BEATS, kept

@@ -5,8 +5,11 @@ known, so only a template a piece, over all microphones together, and a few gain
 updates of the Kullback-Leibler divergence (Lee and Seung 2001). What was tried before is in the guide to repairs.
 """
 
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 import numpy.typing as npt
@@ -64,6 +67,9 @@ EXCERPT_SECONDS, LAST_DECAY_SECONDS = 10.0, 1.0
 
 LEAST_SHOWN_SECONDS = 0.2
 """Of a hit at the edge of an excerpt less than this says nothing."""
+
+CHANNELS_AT_ONCE = 6
+"""So many are learned from in a thread: enough that NumPy has long rows."""
 
 HITS_WANTED = 16
 """A piece is known well after so many; excerpts are chosen that show every piece so often."""
@@ -138,7 +144,7 @@ class PieceSpectra:
         templates = {kind: _flat(template) for kind, template in self.templates.items()}
         weighed = fit.weighed(templates, self.weights)
         for _ in range(ITERATIONS):
-            gains = fit.better_gains(gains, templates, weighed)
+            gains = _better(gains, [fit.gain_sums(gains, templates, weighed)])
         return np.asarray(gains[:, fit.of_bands])
 
 
@@ -153,20 +159,74 @@ def learn(take: Take, strikes: Sequence[Strike]) -> PieceSpectra:
     lengths = {
         strike.kind: round(strike.decay_seconds * transform.frames_per_second) + LEAD_IN_FRAMES for strike in strikes
     }
-    levels, spans, heard = _excerpts(take, strikes, transform, lengths)
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        return _learned(take, strikes, transform, lengths, threads)
+
+
+def _learned(
+    take: Take,
+    strikes: Sequence[Strike],
+    transform: Transform,
+    lengths: Mapping[str, int],
+    threads: ThreadPoolExecutor,
+) -> PieceSpectra:
+    levels, spans, heard = _excerpts(take, strikes, transform, lengths, threads)
     floor = 1e-7 * float(levels.max(initial=0.0)) + 1e-12
     mean_levels = levels.mean(axis=0) + floor
-    fit = _Fit(transform, levels, heard, spans, floor)
     weights = (mean_levels**-WHITENING).astype(np.float32)
-    templates = {kind: fit.first_template(kind, length) for kind, length in lengths.items()}
-    gains = np.ones((len(heard), GAIN_BANDS), np.float32)
     falling_from = round(RISE_SECONDS * transform.frames_per_second) + LEAD_IN_FRAMES
+    gains = np.ones((len(heard), GAIN_BANDS), np.float32)
+    fits = [_Fit(transform, levels[:, part], heard, spans, floor) for part in _channel_parts(len(weights))]
+    weights_of_fits = [weights[part] for part in _channel_parts(len(weights))]
+    templates = list(threads.map(_Fit.first_templates, fits, repeat(lengths)))
     for _ in range(ITERATIONS):
-        templates = fit.better_templates(gains, templates, falling_from)
-        gains = fit.better_gains(gains, templates, fit.weighed(templates, weights))
-        gains, templates = fit.balanced(gains, templates)
-    shaped = {kind: template.reshape(-1, *levels.shape[1:]) for kind, template in templates.items()}
+        better = threads.map(_Fit.improved, fits, repeat(gains), templates, weights_of_fits, repeat(falling_from))
+        templates, sums = map(list, zip(*better, strict=True))
+        gains, middles = _balanced(_better(gains, sums), [strike.kind for strike in heard])
+        templates = [fit.louder(some, middles) for fit, some in zip(fits, templates, strict=True)]
+    bands = levels.shape[2]
+    shaped = {
+        kind: np.concatenate([some[kind].reshape(len(some[kind]), -1, bands) for some in templates], axis=1)
+        for kind in lengths
+    }
     return PieceSpectra(transform, shaped, weights, floor)
+
+
+def _channel_parts(channels: int) -> list[slice]:
+    return [slice(first, first + CHANNELS_AT_ONCE) for first in range(0, channels, CHANNELS_AT_ONCE)]
+
+
+Gains = npt.NDArray[np.float32]
+"""[strikes, GAIN_BANDS]."""
+
+
+@dataclass(frozen=True, eq=False)
+class _GainSums:
+    """What some channels say of every gain.
+
+    Attributes:
+        asked: [strikes, GAIN_BANDS], what it should explain of what is heard.
+        given: Alike, what it explains.
+    """
+
+    asked: npt.NDArray[np.float64]
+    given: npt.NDArray[np.float64]
+
+
+def _better(gains: Gains, sums: Sequence[_GainSums]) -> Gains:
+    """One multiplicative update of every gain, from all channels."""
+    asked, given = sum(one.asked for one in sums), sum(one.given for one in sums)
+    return np.asarray(gains * asked / np.maximum(given, 1e-12), np.float32)
+
+
+def _balanced(gains: Gains, kinds: Sequence[str]) -> tuple[Gains, dict[str, npt.NDArray[np.float32]]]:
+    """Gains about 1, and by how much a kind's template is to be louder instead, [GAIN_BANDS] each."""
+    gains, middles = gains.copy(), {}
+    for kind in set(kinds):
+        mine = np.array([other == kind for other in kinds])
+        middles[kind] = np.exp(np.log(np.maximum(gains[mine], 1e-6)).mean(axis=0))
+        gains[mine] /= middles[kind]
+    return gains, middles
 
 
 Rows = npt.NDArray[np.float32]
@@ -191,7 +251,7 @@ class _Weighed:
 
 
 class _Fit:
-    """Updates of templates and gains for strikes at known places of some frames."""
+    """Updates of templates and gains for strikes at known places of some frames, in some channels."""
 
     def __init__(
         self, transform: Transform, levels: Levels, strikes: Sequence[Strike], spans: Sequence[Span], floor: float
@@ -209,7 +269,18 @@ class _Fit:
         """Sums, [.., GAIN_BANDS] of [.., channels * bands]; over channels first, which keeps the product small."""
         return np.asarray(rows.reshape(*rows.shape[:-1], -1, len(self.of_bands)).sum(axis=-2) @ self.membership)
 
-    def first_template(self, kind: str, length: int) -> Rows:
+    def first_templates(self, lengths: Mapping[str, int]) -> dict[str, Rows]:
+        """Where to begin, by kind, each so many frames long."""
+        return {kind: self._first_template(kind, length) for kind, length in lengths.items()}
+
+    def improved(
+        self, gains: Gains, templates: Mapping[str, Rows], weights: npt.NDArray[np.float32], falling_from: int
+    ) -> tuple[dict[str, Rows], _GainSums]:
+        """Better templates, and what they say of the gains; ``weights`` of errors, [channels, bands]."""
+        better = self._better_templates(gains, templates, falling_from)
+        return better, self.gain_sums(gains, better, self.weighed(better, weights))
+
+    def _first_template(self, kind: str, length: int) -> Rows:
         """What nearly all strikes of a kind have."""
         mine = [span for span, other in zip(self.spans, self.kinds, strict=True) if other == kind]
         step = -(-len(mine) // MOST_STARTING_HITS)
@@ -224,9 +295,7 @@ class _Fit:
         template[shown == 0] = self.floor
         return np.asarray(template)
 
-    def better_templates(
-        self, gains: npt.NDArray[np.float32], templates: Mapping[str, Rows], falling_from: int
-    ) -> dict[str, Rows]:
+    def _better_templates(self, gains: Gains, templates: Mapping[str, Rows], falling_from: int) -> dict[str, Rows]:
         """One multiplicative update of every template."""
         ratio = self._ratio(gains, templates)
         asked = {kind: np.zeros_like(template) for kind, template in templates.items()}
@@ -245,7 +314,7 @@ class _Fit:
         return better
 
     def weighed(self, templates: Mapping[str, Rows], weights: npt.NDArray[np.float32]) -> dict[str, _Weighed]:
-        """Templates for :meth:`better_gains`, with the weights of [channels, bands]."""
+        """Templates for :meth:`gain_sums`, with the weights of [channels, bands]."""
         found = {}
         for kind, template in templates.items():
             rows = template * weights.reshape(-1)
@@ -254,32 +323,21 @@ class _Fit:
             found[kind] = _Weighed(rows, sums)
         return found
 
-    def better_gains(
-        self, gains: npt.NDArray[np.float32], templates: Mapping[str, Rows], weighed: Mapping[str, _Weighed]
-    ) -> npt.NDArray[np.float32]:
-        """One multiplicative update of every gain."""
+    def gain_sums(self, gains: Gains, templates: Mapping[str, Rows], weighed: Mapping[str, _Weighed]) -> _GainSums:
+        """What the errors of the model say of every gain."""
         ratio = self._ratio(gains, templates)
-        better = np.empty_like(gains)
+        sums = _GainSums(np.empty(gains.shape), np.empty(gains.shape))
         for number, (kind, span) in enumerate(zip(self.kinds, self.spans, strict=True)):
             template = weighed[kind]
-            asked = self.per_gain(np.einsum("tn,tn->n", template.rows[span.lags], ratio[span.frames]))
-            given = template.sums[span.lags.stop] - template.sums[span.lags.start]
-            better[number] = gains[number] * asked / np.maximum(given, 1e-12)
-        return better
+            sums.asked[number] = self.per_gain(np.einsum("tn,tn->n", template.rows[span.lags], ratio[span.frames]))
+            sums.given[number] = template.sums[span.lags.stop] - template.sums[span.lags.start]
+        return sums
 
-    def balanced(
-        self, gains: npt.NDArray[np.float32], templates: Mapping[str, Rows]
-    ) -> tuple[npt.NDArray[np.float32], dict[str, Rows]]:
-        """The same model with templates that are as loud as a hit of middling strength."""
-        gains, louder = gains.copy(), {}
-        for kind, template in templates.items():
-            mine = np.array([other == kind for other in self.kinds])
-            middle = np.exp(np.log(np.maximum(gains[mine], 1e-6)).mean(axis=0))
-            gains[mine] /= middle
-            louder[kind] = template * middle[self.of_cells]
-        return gains, louder
+    def louder(self, templates: Mapping[str, Rows], factors: Mapping[str, npt.NDArray[np.float32]]) -> dict[str, Rows]:
+        """Every template by its kind's factors, [GAIN_BANDS]."""
+        return {kind: template * factors[kind][self.of_cells] for kind, template in templates.items()}
 
-    def _ratio(self, gains: npt.NDArray[np.float32], templates: Mapping[str, Rows]) -> Rows:
+    def _ratio(self, gains: Gains, templates: Mapping[str, Rows]) -> Rows:
         """What is heard over what the model says, in every frame."""
         model = np.full_like(self.levels, self.floor)
         for kind, span, gain in zip(self.kinds, self.spans, gains, strict=True):
@@ -301,7 +359,11 @@ def _span(onset_frame: int, template_frames: int, frames: int) -> Span:
 
 
 def _excerpts(
-    take: Take, strikes: Sequence[Strike], transform: Transform, lengths: Mapping[str, int]
+    take: Take,
+    strikes: Sequence[Strike],
+    transform: Transform,
+    lengths: Mapping[str, int],
+    threads: ThreadPoolExecutor,
 ) -> tuple[Levels, list[Span], list[Strike]]:
     """Levels of the excerpts in a row, and the strikes that are heard in them."""
     length = min(take.samples, seconds_to_samples(EXCERPT_SECONDS, take.sample_rate))
@@ -314,7 +376,9 @@ def _excerpts(
     for start in starts:
         before = sum(len(part) for part in levels)
         stop = min(start + length + (0 if start + length in starts else decay), take.samples)
-        part = transform.levels_of(take.read(start, stop))
+        audio = take.read(start, stop)
+        of_channels = threads.map(transform.levels_of, [audio[part] for part in _channel_parts(len(audio))])
+        part = np.concatenate(list(of_channels), axis=1)
         levels.append(part)
         ends = stop == take.samples
         for strike in strikes:

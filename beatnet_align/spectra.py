@@ -24,7 +24,7 @@ BINS_A_POOL = 16
 """Bins up to 1.4 kHz stand alone; above, one in 16 of a bin's number are pooled, about the width of a critical band."""
 
 
-FRAMES_AT_ONCE = 16
+FRAMES_AT_ONCE = 8
 """So few that those of a dozen channels stay in a core's cache, which is worth more than threads in each transform."""
 
 
@@ -77,6 +77,11 @@ class Transform:
         return np.diff(np.append(self._edges, self.window_samples // 2 + 1))
 
     @cached_property
+    def _bands_of_values(self) -> npt.NDArray[np.intp]:
+        """The band of every bin's real and imaginary part."""
+        return np.repeat(np.arange(len(self._edges)), 2 * self._bins_of_bands)
+
+    @cached_property
     def bands_hz(self) -> npt.NDArray[np.float64]:
         """[bands], lowest frequency of each."""
         return np.asarray(self._edges * (self.sample_rate / self.window_samples))
@@ -106,16 +111,24 @@ class Transform:
         padded[:, window // 2 : window // 2 + samples] = audio
         return np.lib.stride_tricks.sliding_window_view(padded, window, axis=1)[:, ::hop].transpose(1, 0, 2)
 
-    def inverse(self, spectra: Spectra) -> npt.NDArray[np.float32]:
-        """Audio of spectra, [channels, frames * hop_samples], from the centre of the first frame on."""
+    def inverse(self, spectra: Spectra, of_bands: Levels | None = None) -> npt.NDArray[np.float32]:
+        """Audio of spectra, [channels, frames * hop_samples], from the centre of the first frame on.
+
+        Args:
+            spectra: Left as they are.
+            of_bands: [frames, channels, bands]: each bin counts times its band's value; once where None.
+        """
         frames, channels, _ = spectra.shape
         hop = self.hop_samples
-        pieces = fft.irfft(spectra, self.window_samples, axis=2)
-        pieces *= self._window * np.float32(2 / HOPS_A_WINDOW)
-        parts = pieces.reshape(frames, channels, HOPS_A_WINDOW, hop)
+        window = self._window * np.float32(2 / HOPS_A_WINDOW)
         sums = np.zeros((frames + HOPS_A_WINDOW - 1, channels, hop), np.float32)
-        for part in range(HOPS_A_WINDOW):
-            sums[part : part + frames] += parts[:, :, part]
+        for some in _in_parts(frames):
+            part = spectra[some] if of_bands is None else self.weighted(spectra[some], of_bands[some])
+            pieces = fft.irfft(part, self.window_samples, axis=2)
+            pieces *= window
+            pieces = pieces.reshape(len(part), channels, HOPS_A_WINDOW, hop)
+            for hops in range(HOPS_A_WINDOW):
+                sums[some.start + hops : some.stop + hops] += pieces[:, :, hops]
         audio = sums.transpose(1, 0, 2).reshape(channels, -1)
         return audio[:, self.window_samples // 2 :][:, : frames * hop]
 
@@ -128,9 +141,9 @@ class Transform:
         return levels
 
     def weighted(self, spectra: Spectra, of_bands: Levels) -> Spectra:
-        """Spectra, each bin times its band's value, [frames, channels, bands]."""
+        """Spectra, each bin times its band's value."""
         # Real and imaginary parts alike: cheaper than a product of complex numbers.
-        values = np.repeat(of_bands, 2 * self._bins_of_bands, axis=-1)
+        values = np.take(of_bands, self._bands_of_values, axis=-1, mode="clip")  # unlike np.repeat, lets threads run
         return (spectra.view(np.float32) * values).view(np.complex64)
 
 

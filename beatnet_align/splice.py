@@ -39,6 +39,9 @@ MOST_STRETCH = 1.5
 
 LONGEST_TAIL_SECONDS = 0.250
 
+KEPT_JOINS = 2
+"""Of each group: repaired stretches begin and end inside joins, so that these are read part by part."""
+
 
 def crossfade(outgoing: Audio, incoming: Audio) -> Audio:
     """Fade ``outgoing`` into ``incoming`` over their whole length.
@@ -170,6 +173,7 @@ class Splicer:
 
     def __init__(self, take: Take, plan: EditPlan) -> None:
         self._take = take
+        self._kept: dict[tuple[int, Span], Audio] = {}
         names = [channel.name for channel in take.channels]
         self._groups = [
             (
@@ -181,7 +185,34 @@ class Splicer:
 
     def read(self, start_samples: int, stop_samples: int) -> Audio:
         """[channels, stop_samples − start_samples] of the output; what does not move is the input bit for bit."""
-        return _render_block(self._take, self._groups, start_samples, stop_samples)
+        inside = _spans_inside(self._groups, start_samples, stop_samples)
+        first, last = _source_of_block(inside, start_samples, stop_samples)
+        # At least one sample of the take itself: all of it may come from outside, and only the source knows its type.
+        first, last = min(first, self._take.samples - 1), max(last, 1)
+        source = self._take.read(first, last)
+        out = np.empty((len(self._take.channels), stop_samples - start_samples), source.dtype)
+        for rows, spans in inside:
+            every = len(rows) == len(self._take.channels)
+            audio = source if every else source[rows]
+            column = 0
+            for span in _clipped(spans, start_samples, stop_samples):
+                piece = self._rendered(rows, span, audio, first)
+                lead_in = max(0, start_samples - span.start)
+                piece = piece[:, lead_in : lead_in + out.shape[1] - column]
+                out[rows if not every else slice(None), column : column + piece.shape[1]] = piece
+                column += piece.shape[1]
+        return out
+
+    def _rendered(self, rows: Sequence[int], span: Span, audio: Audio, offset: int) -> Audio:
+        """See :func:`_render_span`; what took long is kept for who reads on from its middle."""
+        if isinstance(span, Plain | Fade):
+            return _render_span(span, audio, offset, self._take.sample_rate)
+        key = rows[0], span
+        if key not in self._kept:
+            while len(self._kept) >= KEPT_JOINS * len(self._groups):
+                del self._kept[next(iter(self._kept))]
+            self._kept[key] = _render_span(span, audio, offset, self._take.sample_rate)
+        return self._kept[key]
 
     def reads(self, start_samples: int, stop_samples: int) -> tuple[int, int]:
         """From where to where :meth:`read` reads the take for that stretch of the output, or for any part of it."""
@@ -326,26 +357,6 @@ def _spans_inside(groups: Sequence[Group], start: int, stop: int) -> list[Group]
 def _source_of_block(inside: Sequence[Group], start: int, stop: int) -> tuple[int, int]:
     sources = [span.source for _, spans in inside for span in _clipped(spans, start, stop)]
     return min(first for first, _ in sources), max(last for _, last in sources)
-
-
-def _render_block(take: Take, groups: Sequence[Group], start: int, stop: int) -> Audio:
-    inside = _spans_inside(groups, start, stop)
-    first, last = _source_of_block(inside, start, stop)
-    # At least one sample of the take itself: all of a block may come from outside, and only the source knows its type.
-    first, last = min(first, take.samples - 1), max(last, 1)
-    source = take.read(first, last)
-    out = np.empty((len(take.channels), stop - start), source.dtype)
-    for rows, spans in inside:
-        every = len(rows) == len(take.channels)
-        audio = source if every else source[rows]
-        column = 0
-        for span in _clipped(spans, start, stop):
-            piece = _render_span(span, audio, first, take.sample_rate)
-            lead_in = max(0, start - span.start)
-            piece = piece[:, lead_in : lead_in + stop - start - column]
-            out[rows if not every else slice(None), column : column + piece.shape[1]] = piece
-            column += piece.shape[1]
-    return out
 
 
 def _clipped(spans: Sequence[Span], start: int, stop: int) -> Iterator[Span]:

@@ -115,9 +115,17 @@ def test_masks_that_sum_to_one_give_parts_that_sum_to_the_audio(rate: int, seed:
     transform, audio = Transform(rate), noise(2, 5_001, seed)
     spectra = transform.forward(audio)
     mask = some_levels(transform, len(spectra))
-    shares = [transform.weighted(spectra, share) for share in (mask, 1 - mask)]
-    parts = transform.inverse(shares[0]) + transform.inverse(shares[1])
+    parts = transform.inverse(spectra, mask) + transform.inverse(spectra, 1 - mask)
     np.testing.assert_allclose(parts, transform.inverse(spectra), atol=5e-6)
+
+
+@pytest.mark.parametrize("rate", RATES_HZ)
+def test_bins_count_times_their_bands_values_on_the_way_back(rate: int) -> None:
+    transform, audio = Transform(rate), noise(2, 5_001, 3)
+    spectra = transform.forward(audio)
+    mask = some_levels(transform, len(spectra))
+    expected = transform.inverse(transform.weighted(spectra, mask))
+    np.testing.assert_allclose(transform.inverse(spectra, mask), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("rate", RATES_HZ)
