@@ -34,6 +34,7 @@ from beatnet_align.hits import Hit, Piece
 from beatnet_align.onnx_networks import open_network, shipped_weights
 from beatnet_align.roles import Role
 from beatnet_align.take import Audio, Take
+from beatnet_align.travel import extra_travel_seconds
 from beatnet_align.units import FloatArray, seconds_to_samples
 
 WEIGHTS_NAME = "hitnet.onnx"
@@ -165,7 +166,8 @@ def find_hits(
         refine: Whether to; otherwise hits keep the network's own timing.
 
     Returns:
-        In order of time; pieces struck together are hits of their own. Empty where nothing was struck.
+        In order of time; pieces struck together are hits of their own. Empty where nothing was struck. Kick and snare
+        without a microphone of their own lie before their overhead hears them, see :mod:`beatnet_align.travel`.
 
     Raises:
         InputError: A trigger channel does not exist.
@@ -306,19 +308,18 @@ def _gated(hits: Sequence[_LevelledHit], usual_db: npt.NDArray[np.float32]) -> l
 
 def _finished(hits: Sequence[_LevelledHit], triggers: Sequence[int], take: Take, decoding: Decoding) -> list[Hit]:
     finished = []
+    heard_roles = frozenset(take.channels[channel].role for channel in triggers)
     for hit in hits:
         found, channel = hit.found, triggers[hit.found.channel]
         velocity = float(np.clip(found.velocity, 0.01, 1.0))
         # What was struck counts, not where it was heard: a hat in the snare's microphone leads no kick.
         role = take.channels[channel].role if found.piece is Piece.UNKNOWN else _GROUP_ROLES[found.group]
         priority_db = ROLE_PRIORITY_DB.get(role, 0.0)
+        heard_seconds = hit.onset_samples / FEATURE_RATE_HZ
+        struck_seconds = heard_seconds - extra_travel_seconds(role, take.channels[channel].role, heard_roles)
         finished.append(
             Hit(
-                onset_samples=int(
-                    np.clip(
-                        seconds_to_samples(hit.onset_samples / FEATURE_RATE_HZ, take.sample_rate), 0, take.samples - 1
-                    )
-                ),
+                onset_samples=int(np.clip(seconds_to_samples(struck_seconds, take.sample_rate), 0, take.samples - 1)),
                 channel=channel,
                 piece=found.piece,
                 velocity=round(velocity, 3),

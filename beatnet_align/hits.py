@@ -29,7 +29,8 @@ class Hit:
     """One strike.
 
     Attributes:
-        onset_samples: First sample of the strike on its trigger channel, by the definition in DESIGN.md.
+        onset_samples: First sample of the strike on its trigger channel, by the definition in DESIGN.md; HitNet's lie
+            a little before it where only overheads hear a kick or snare, see :mod:`beatnet_align.travel`.
         channel: Index of the trigger channel in the take.
         piece: What was struck, as far as it is known.
         velocity: 0 to 1, relative to the loudest hits of the same channel.

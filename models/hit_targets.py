@@ -85,7 +85,8 @@ def make_targets(
 ) -> Targets:
     """Targets of a crop of some of a take's channels.
 
-    A hit's onset is that of its reference channel where that is kept, else its earliest arrival in a kept channel.
+    A hit's onset is that of its reference channel where that is kept, else its earliest arrival in a kept channel: what
+    can be heard. The effect takes off what is known of the way, see :mod:`beatnet_align.travel`.
 
     Args:
         labels: Of the whole take.

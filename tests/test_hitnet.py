@@ -25,6 +25,7 @@ from beatnet_align.hitnet import BLOCK_SECONDS, CONTEXT_SECONDS, GATE_DB, Decodi
 from beatnet_align.hits import Hit, Piece
 from beatnet_align.roles import Role
 from beatnet_align.take import Take, take_from_array
+from beatnet_align.travel import EXTRA_TRAVEL_SECONDS
 from models.export import export_hitnet
 from models.hitnet import RARE_LOGIT, HitNet
 from models.hitnet_parts import DilatedConvolutions, NearbyAttention
@@ -336,6 +337,41 @@ def test_only_trigger_channels_are_heard() -> None:
     assert [hit.channel for hit in hits_of(take, settings=OnsetSettings(triggers=("Snare",)))] == [1]
     with pytest.raises(InputError, match="Cowbell"):
         hits_of(take, settings=OnsetSettings(triggers=("Cowbell",)))
+
+
+@pytest.mark.parametrize(
+    ("names", "earlier_seconds"),
+    [
+        (["Snare"], 0.0),
+        (["Mix"], 0.0),
+        (["Room"], 0.0),
+        (["OH"], EXTRA_TRAVEL_SECONDS[Role.SNARE]),
+        (["OH L", "Room", "Kick"], EXTRA_TRAVEL_SECONDS[Role.SNARE]),
+        (["OH L", "Snare"], 0.0),
+    ],
+)
+@pytest.mark.parametrize("rate", [44_100, 96_000])
+def test_snares_that_only_overheads_hear_were_struck_before_they_arrive(
+    names: list[str], earlier_seconds: float, rate: int
+) -> None:
+    """The first channel hears them loudest and times them; what it hears at once was struck when the take began."""
+    audio = clicks([0.0005, 0.3, 0.6], rate, 1.0)
+    expected = [hit.onset_samples for hit in hits_of(take_from_array(audio[None], rate, ["Snare"]))]
+    assert len(expected) > 1
+    hits = hits_of(take_from_array(np.stack([audio, *[0.1 * audio] * (len(names) - 1)]), rate, names))
+    assert {hit.channel for hit in hits} == {0}
+    earlier = [max(0, onset - round(earlier_seconds * rate)) for onset in expected]
+    np.testing.assert_allclose([hit.onset_samples for hit in hits], earlier, atol=1)
+
+
+def test_a_take_without_its_snare_among_the_triggers_is_timed_by_overheads() -> None:
+    one = clicks([0.2, 0.6], 44_100, 1.0)
+    take = take_from_array(np.stack([one, one]), 44_100, ["OH", "Snare"])
+    onsets, own_heard = (
+        np.array([hit.onset_samples for hit in hits_of(take, settings=OnsetSettings(triggers=triggers))])
+        for triggers in (("OH",), ("OH", "Snare"))
+    )
+    np.testing.assert_allclose(own_heard - onsets, round(EXTRA_TRAVEL_SECONDS[Role.SNARE] * 44_100), atol=1)
 
 
 @pytest.mark.parametrize(("under_db", "hits"), [(GATE_DB - 6.0, 3), (GATE_DB + 6.0, 2)])
