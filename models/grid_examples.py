@@ -58,7 +58,9 @@ class GridMaterial:
         data: Folder with groove/; None makes patterns alone.
         split: Whose drummers.
         groove_probability: That a score is a real one, where there are any.
-        mixed_probability: That it goes from one score to another and back, bar by bar.
+        mixed_probability: That it goes from one score to another and back.
+        beatwise_probability: That it then does so by single beats among those of the first, and not by whole bars.
+        beatwise_share: How many beats then come from the second.
         bars: Least and greatest length.
         tempo_ratio: By which real grooves are played faster than they were.
         timing_shares: How often each of :data:`TIMINGS` is drawn.
@@ -69,7 +71,9 @@ class GridMaterial:
     data: Path | None = None
     split: Split = Split.TRAIN
     groove_probability: float = 0.6
-    mixed_probability: float = 0.2
+    mixed_probability: float = 0.25
+    beatwise_probability: float = 0.4
+    beatwise_share: Range = (0.03, 0.4)
     bars: tuple[int, int] = (4, 16)
     tempo_ratio: Range = (0.65, 1.6)
     timing_shares: tuple[float, ...] = (0.2, 0.2, 0.15, 0.45)
@@ -131,6 +135,8 @@ class GridExamples:
             for _ in range(4):
                 second = self._one_score(rng, bars)
                 if _can_mix(second) and first.divisions != second.divisions:
+                    if rng.random() < self.material.beatwise_probability:
+                        return mixed_score(first, second, rng, 1.0, float(rng.uniform(*self.material.beatwise_share)))
                     return mixed_score(first, second, rng)
         return first
 

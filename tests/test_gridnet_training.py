@@ -16,6 +16,7 @@ from beatnet_align.line_decoding import choose_lines
 from datagen.played.mixed_scores import mixed_score
 from datagen.played.patterns import Patterns
 from datagen.played.performance import EXACT, perform
+from datagen.played.score import Score
 from models import export_gridnet, train
 from models.grid_data import IGNORED, GridBatches, collate, cropped
 from models.grid_examples import GridExample, GridExamples, GridMaterial, meant_answers
@@ -69,19 +70,31 @@ def test_a_take_without_names_keeps_its_answers() -> None:
     assert np.array_equal(heard.nominals_beats, take.nominals_beats)
 
 
-def test_mixed_scores_keep_bars_whole() -> None:
+@pytest.mark.parametrize("unit_beats", [4.0, 1.0])
+def test_mixed_scores_keep_bars_or_beats_whole(unit_beats: float) -> None:
     rng = np.random.default_rng(3)
     patterns = Patterns()
     straight = [score for score in (patterns.pick(rng, 6) for _ in range(60)) if score.swing == 0.5]
     four = [s for s in straight if s.notes and all(one.bar_beats == 4.0 for one in s.tempo_map.time_signatures)]
+    shares = []
     for first, second in zip(four[::2], four[1::2], strict=False):
-        mixed = mixed_score(first, second, rng)  # Score checks the order of notes and ornaments
-        for note in mixed.notes:
-            source = [one for score in (first, second) for one in score.notes if one.score_beats == note.score_beats]
-            assert any(one.piece == note.piece and one.velocity == note.velocity for one in source)
+        mixed = mixed_score(first, second, rng, unit_beats, 0.2)  # Score checks the order of notes and ornaments
+        in_units = [_in_units(score, unit_beats) for score in (mixed, first, second)]
+        for unit, notes in in_units[0].items():
+            assert notes in [of_source.get(unit) for of_source in in_units[1:]]
+            shares.append(notes == in_units[2].get(unit) != in_units[1].get(unit))
+    assert 0.05 < np.mean(shares) < 0.35
     swung = next(score for score in (patterns.pick(rng, 4) for _ in range(200)) if score.swing != 0.5)
     with pytest.raises(InputError, match="straight"):
         mixed_score(four[0], swung, rng)
+
+
+def _in_units(score: Score, unit_beats: float) -> dict[int, list[tuple[str, float, float]]]:
+    units: dict[int, list[tuple[str, float, float]]] = {}
+    for note in score.notes:
+        told = (note.piece.value, note.velocity, note.score_beats)
+        units.setdefault(int(note.score_beats // unit_beats), []).append(told)
+    return units
 
 
 def test_batches_are_filled_up_and_repeatable() -> None:

@@ -1,4 +1,4 @@
-"""Scores whose bars come from two others: what a drummer plays who goes from sixteenths to triplets and back."""
+"""Scores whose bars or beats come from two others, as of a drummer who goes from sixteenths to triplets and back."""
 
 from dataclasses import replace
 
@@ -11,13 +11,17 @@ from datagen.played.score import Note, Score
 BAR_BEATS = 4.0
 
 
-def mixed_score(first: Score, second: Score, rng: np.random.Generator) -> Score:
-    """Take every bar from one or the other, at the tempo of the first.
+def mixed_score(
+    first: Score, second: Score, rng: np.random.Generator, unit_beats: float = BAR_BEATS, second_share: float = 0.5
+) -> Score:
+    """Take every bar, or every beat, from one or the other, at the tempo of the first.
 
     Args:
         first: In 4/4 throughout and without swing.
         second: Likewise.
-        rng: Draws whose bar it is.
+        rng: Draws whose it is.
+        unit_beats: What is taken as a whole: a bar, or 1 for single beats of the second among those of the first.
+        second_share: How much comes from the second.
 
     Raises:
         InputError: Another time signature, swing, or scores without notes.
@@ -27,12 +31,12 @@ def mixed_score(first: Score, second: Score, rng: np.random.Generator) -> Score:
             raise InputError(f"{score.source}: only straight scores in 4/4 can be mixed")
         if not score.notes:
             raise InputError(f"{score.source}: a score without notes cannot be mixed")
-    bars = 1 + int(max(score.notes[-1].score_beats for score in (first, second)) // BAR_BEATS)
-    takes_second = rng.random(bars) < 0.5
+    units = 1 + int(max(score.notes[-1].score_beats for score in (first, second)) // unit_beats)
+    takes_second = rng.random(units) < second_share
     notes: list[Note] = []
-    for bar in range(bars):
-        source = (second if takes_second[bar] else first).notes
-        here = [i for i, note in enumerate(source) if bar * BAR_BEATS <= note.score_beats < (bar + 1) * BAR_BEATS]
+    for unit in range(units):
+        source = (second if takes_second[unit] else first).notes
+        here = [i for i, note in enumerate(source) if unit <= note.score_beats / unit_beats < unit + 1]
         place = {old: len(notes) + new for new, old in enumerate(here)}
         for i in here:
             main = source[i].ornament_of
