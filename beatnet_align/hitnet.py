@@ -154,6 +154,7 @@ def find_hits(
     model: HitNetModel | None = None,
     refiner: HitRefiner | None = None,
     refine: bool = True,
+    as_heard: bool = False,
 ) -> list[Hit]:
     """Find the hits of a take with the network.
 
@@ -164,10 +165,11 @@ def find_hits(
         model: The shipped one when None.
         refiner: Times hits in their channel's audio; the shipped one when None.
         refine: Whether to; otherwise hits keep the network's own timing.
+        as_heard: Whether kicks and snares without a microphone of their own stay where an overhead hears them, and are
+            not taken back by :mod:`beatnet_align.travel`.
 
     Returns:
-        In order of time; pieces struck together are hits of their own. Empty where nothing was struck. Kick and snare
-        without a microphone of their own lie before their overhead hears them, see :mod:`beatnet_align.travel`.
+        In order of time; pieces struck together are hits of their own. Empty where nothing was struck.
 
     Raises:
         InputError: A trigger channel does not exist.
@@ -194,7 +196,8 @@ def find_hits(
                 levelled.append(_LevelledHit(hit, block.first_sample + onset, levels_db))
             usual_db.append(np.median(features_db[:, :, _BRIGHT].max(axis=2), axis=1))
             progress(block.done_samples)
-    return _finished(_gated(levelled, np.median(usual_db, axis=0)), triggers, take, model.decoding)
+    gated = _gated(levelled, np.median(usual_db, axis=0))
+    return _finished(gated, triggers, take, model.decoding, as_heard=as_heard)
 
 
 @dataclass(frozen=True)
@@ -306,7 +309,9 @@ def _gated(hits: Sequence[_LevelledHit], usual_db: npt.NDArray[np.float32]) -> l
     return [hit for hit, under in zip(hits, under_db, strict=True) if under <= GATE_DB]
 
 
-def _finished(hits: Sequence[_LevelledHit], triggers: Sequence[int], take: Take, decoding: Decoding) -> list[Hit]:
+def _finished(
+    hits: Sequence[_LevelledHit], triggers: Sequence[int], take: Take, decoding: Decoding, *, as_heard: bool
+) -> list[Hit]:
     finished = []
     heard_roles = frozenset(take.channels[channel].role for channel in triggers)
     for hit in hits:
@@ -315,11 +320,12 @@ def _finished(hits: Sequence[_LevelledHit], triggers: Sequence[int], take: Take,
         # What was struck counts, not where it was heard: a hat in the snare's microphone leads no kick.
         role = take.channels[channel].role if found.piece is Piece.UNKNOWN else _GROUP_ROLES[found.group]
         priority_db = ROLE_PRIORITY_DB.get(role, 0.0)
-        heard_seconds = hit.onset_samples / FEATURE_RATE_HZ
-        struck_seconds = heard_seconds - extra_travel_seconds(role, take.channels[channel].role, heard_roles)
+        onset_seconds = hit.onset_samples / FEATURE_RATE_HZ
+        if not as_heard:
+            onset_seconds -= extra_travel_seconds(role, take.channels[channel].role, heard_roles)
         finished.append(
             Hit(
-                onset_samples=int(np.clip(seconds_to_samples(struck_seconds, take.sample_rate), 0, take.samples - 1)),
+                onset_samples=int(np.clip(seconds_to_samples(onset_seconds, take.sample_rate), 0, take.samples - 1)),
                 channel=channel,
                 piece=found.piece,
                 velocity=round(velocity, 3),

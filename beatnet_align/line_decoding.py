@@ -147,22 +147,21 @@ def _extended(
 ) -> dict[_Place, tuple[float, _Trail]]:
     """The best hypotheses with one hit more; of those that do not differ for the hits to come, the better one.
 
-    An option is an answer, its line and its worth in nats.
-
-    Lines that are behind all that this hit and later ones can choose are forgotten.
+    Lines that are behind all that this hit and later ones can choose are forgotten. An option is an answer, its line
+    and its worth in nats.
     """
     found: dict[_Place, tuple[float, _Trail]] = {}
     for (furthest, own), (score, trail) in beam.items():
-        left = tuple([line if line >= first_line_beats else NOWHERE_BEATS for line in own])
-        before, own_line, after = left[:number], left[number], left[number + 1 :]
+        kept = tuple([line if line >= first_line_beats else NOWHERE_BEATS for line in own])
+        before, own_line, after = kept[:number], kept[number], kept[number + 1 :]
         for answer, line, nats in options:
             total = score + nats
             if line is None:
-                place = (furthest if furthest > first_line_beats else NOWHERE_BEATS, left)
+                place = (furthest if furthest > first_line_beats else NOWHERE_BEATS, kept)
             else:
                 total -= BACKWARDS_NATS * (line < furthest) + REPEATED_NATS * (line == own_line)
-                last = max(line, furthest)
-                place = (last if last > first_line_beats else NOWHERE_BEATS, (*before, line, *after))
+                reached = max(line, furthest)
+                place = (reached if reached > first_line_beats else NOWHERE_BEATS, (*before, line, *after))
             if place not in found or total > found[place][0]:
                 found[place] = (total, (answer, trail))
     best = sorted(found.items(), key=lambda hypothesis: -hypothesis[1][0])

@@ -178,15 +178,15 @@ def _learned(
     gains = np.ones((len(heard), GAIN_BANDS), np.float32)
     fits = [_Fit(transform, levels[:, part], heard, spans, floor) for part in _channel_parts(len(weights))]
     weights_of_fits = [weights[part] for part in _channel_parts(len(weights))]
-    templates = list(threads.map(_Fit.first_templates, fits, repeat(lengths)))
+    of_parts = list(threads.map(_Fit.first_templates, fits, repeat(lengths)))
     for _ in range(ITERATIONS):
-        better = threads.map(_Fit.improved, fits, repeat(gains), templates, weights_of_fits, repeat(falling_from))
-        templates, sums = map(list, zip(*better, strict=True))
+        better = threads.map(_Fit.improved, fits, repeat(gains), of_parts, weights_of_fits, repeat(falling_from))
+        of_parts, sums = map(list, zip(*better, strict=True))
         gains, middles = _balanced(_better(gains, sums), [strike.kind for strike in heard])
-        templates = [fit.louder(some, middles) for fit, some in zip(fits, templates, strict=True)]
+        of_parts = [fit.louder(some, middles) for fit, some in zip(fits, of_parts, strict=True)]
     bands = levels.shape[2]
     shaped = {
-        kind: np.concatenate([some[kind].reshape(len(some[kind]), -1, bands) for some in templates], axis=1)
+        kind: np.concatenate([some[kind].reshape(len(some[kind]), -1, bands) for some in of_parts], axis=1)
         for kind in lengths
     }
     return PieceSpectra(transform, shaped, weights, floor)

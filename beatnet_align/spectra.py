@@ -25,7 +25,7 @@ BINS_A_POOL = 16
 
 
 LEAST_HEARD = 1e-4
-"""Where all bins count less, -80 dB, nothing is heard of them."""
+"""What counts less, -80 dB, in all bins of a channel over :data:`FRAMES_AT_ONCE` frames is left out."""
 
 FRAMES_AT_ONCE = 32
 """So few that those of a dozen channels stay in a core's cache, which is worth more than threads in each transform."""
@@ -114,8 +114,8 @@ class Transform:
 
         Args:
             spectra: Left as they are.
-            of_bands: [frames, channels, bands]: each bin counts times its band's value, not at all where all are below
-                :data:`LEAST_HEARD`; once where None.
+            of_bands: [frames, channels, bands]: each bin counts times its band's value, see also :data:`LEAST_HEARD`;
+                once where None.
         """
         frames, channels, _ = spectra.shape
         hop = self.hop_samples
@@ -142,14 +142,14 @@ class Transform:
         return levels
 
     def weighted(self, spectra: Spectra, of_bands: Levels) -> Spectra:
-        """Spectra, each bin times its band's value."""
+        """Spectra, each bin times its band's value, [frames, channels, bands]."""
         # Real and imaginary parts alike: cheaper than a product of complex numbers.
         values = np.repeat(of_bands, 2 * self._bins_of_bands, axis=-1)
         return (spectra.view(np.float32) * values).view(np.complex64)
 
 
 def _heard(of_bands: Levels) -> slice | npt.NDArray[np.intp]:
-    """The channels in which any bin counts; a third of all time goes where none does."""
+    """The channels in which any bin counts."""
     heard = np.flatnonzero(of_bands.max(axis=(0, 2)) >= LEAST_HEARD)
     return slice(None) if len(heard) == of_bands.shape[1] else heard
 

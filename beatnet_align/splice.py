@@ -6,6 +6,7 @@ front run on into, stretched, or continued by a model of it, with a crossfade in
 a network mixes both sides.
 """
 
+import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ MOST_STRETCH = 1.5
 LONGEST_TAIL_SECONDS = 0.250
 
 KEPT_JOINS = 2
-"""Of each group: repaired stretches begin and end inside joins, so that these are read part by part."""
+"""Of each group, the last ones: repaired stretches begin and end inside joins, so that these are read part by part."""
 
 
 def crossfade(outgoing: Audio, incoming: Audio) -> Audio:
@@ -173,7 +174,7 @@ class Splicer:
 
     def __init__(self, take: Take, plan: EditPlan) -> None:
         self._take = take
-        self._kept: dict[tuple[int, Span], Audio] = {}
+        self._lock = threading.Lock()
         names = [channel.name for channel in take.channels]
         self._groups = [
             (
@@ -182,6 +183,7 @@ class Splicer:
             )
             for group in channel_groups(plan.splice, names)
         ]
+        self._kept: list[dict[Span, Audio]] = [{} for _ in self._groups]
 
     def read(self, start_samples: int, stop_samples: int) -> Audio:
         """[channels, stop_samples − start_samples] of the output; what does not move is the input bit for bit."""
@@ -191,28 +193,32 @@ class Splicer:
         first, last = min(first, self._take.samples - 1), max(last, 1)
         source = self._take.read(first, last)
         out = np.empty((len(self._take.channels), stop_samples - start_samples), source.dtype)
-        for rows, spans in inside:
+        for (rows, spans), kept in zip(inside, self._kept, strict=True):
             every = len(rows) == len(self._take.channels)
             audio = source if every else source[rows]
             column = 0
             for span in _clipped(spans, start_samples, stop_samples):
-                piece = self._rendered(rows, span, audio, first)
+                piece = self._rendered(kept, span, audio, first)
                 lead_in = max(0, start_samples - span.start)
                 piece = piece[:, lead_in : lead_in + out.shape[1] - column]
                 out[rows if not every else slice(None), column : column + piece.shape[1]] = piece
                 column += piece.shape[1]
         return out
 
-    def _rendered(self, rows: Sequence[int], span: Span, audio: Audio, offset: int) -> Audio:
+    def _rendered(self, kept: dict[Span, Audio], span: Span, audio: Audio, offset: int) -> Audio:
         """See :func:`_render_span`; what took long is kept for who reads on from its middle."""
         if isinstance(span, Plain | Fade):
             return _render_span(span, audio, offset, self._take.sample_rate)
-        key = rows[0], span
-        if key not in self._kept:
-            while len(self._kept) >= KEPT_JOINS * len(self._groups):
-                del self._kept[next(iter(self._kept))]
-            self._kept[key] = _render_span(span, audio, offset, self._take.sample_rate)
-        return self._kept[key]
+        with self._lock:
+            known = kept.get(span)
+        if known is not None:
+            return known
+        rendered = _render_span(span, audio, offset, self._take.sample_rate)
+        with self._lock:
+            while len(kept) >= KEPT_JOINS:
+                del kept[next(iter(kept))]
+            kept[span] = rendered
+        return rendered
 
     def reads(self, start_samples: int, stop_samples: int) -> tuple[int, int]:
         """From where to where :meth:`read` reads the take for that stretch of the output, or for any part of it."""

@@ -21,6 +21,7 @@ from beatnet_align.take import Audio
 from beatnet_align.units import samples_to_seconds, seconds_to_samples
 
 _LOOK_BACK_SECONDS = 4.5
+"""The hit finder's blocks overlap by 4 s (``hitnet.CONTEXT_SECONDS``, twice)."""
 _READ_AHEAD_SECONDS = 2.0
 """Least stretch decoded at once: soundfile seeks after each read, which makes small reads of FLAC slow."""
 _PIECE_SAMPLES = 2**19

@@ -136,7 +136,8 @@ class GridExamples:
                 second = self._one_score(rng, bars)
                 if _can_mix(second) and first.divisions != second.divisions:
                     if rng.random() < self.material.beatwise_probability:
-                        return mixed_score(first, second, rng, 1.0, float(rng.uniform(*self.material.beatwise_share)))
+                        share = float(rng.uniform(*self.material.beatwise_share))
+                        return mixed_score(first, second, rng, unit_beats=1.0, second_share=share)
                     return mixed_score(first, second, rng)
         return first
 

@@ -115,7 +115,8 @@ class Listener:
 
     def plan(self, take: Take, tempo_map: TempoMap, grid: Grid, splice: SpliceSettings | None = None) -> EditPlan:
         """What the neural engine decides with these networks."""
-        return self._planned(self._hits(take, refine=True), take, tempo_map, grid, splice or SpliceSettings())
+        hits = find_hits(take, model=self._hitnet, refiner=self._refiner)
+        return self._planned(hits, take, tempo_map, grid, splice or SpliceSettings())
 
     def __call__(self, take: Take, entry: Mapping[str, Any]) -> HeardSplice | None:
         """Hear a dataset's take; None where there is nothing to join.
@@ -126,7 +127,7 @@ class Listener:
         """
         tempo_map, grid = TempoMap.from_json(entry["tempo_map"]), Grid.from_json(entry["grid"])
         audio = take.read(0, take.samples).astype(np.float32)
-        found = [(_refined(hit, audio[hit.channel], self._refiner), hit) for hit in self._hits(take, refine=False)]
+        found = [(_refined(hit, audio[hit.channel], self._refiner), hit) for hit in self._unrefined(take)]
         found.sort(key=lambda pair: pair[0])
         hits, unrefined = [pair[0] for pair in found], [pair[1] for pair in found]
         plan = self._planned(hits, take, tempo_map, grid, SpliceSettings(fill=Fill.EXTEND))
@@ -158,8 +159,8 @@ class Listener:
             joins=joins,
         )
 
-    def _hits(self, take: Take, *, refine: bool) -> list[Hit]:
-        return find_hits(take, model=self._hitnet, refiner=self._refiner, refine=refine)
+    def _unrefined(self, take: Take) -> list[Hit]:
+        return find_hits(take, model=self._hitnet, refine=False, as_heard=True)
 
     def _planned(
         self, hits: Sequence[Hit], take: Take, tempo_map: TempoMap, grid: Grid, splice: SpliceSettings

@@ -27,13 +27,15 @@ from datagen.config import Split
 from datagen.dataset import read_manifest
 
 FAR_ROLES = (Role.OVERHEAD, Role.ROOM)
+"""Microphones that hear every piece."""
 BESIDE = "hihat"
+"""The group whose time the others are to be told in: overheads are its own microphones in most kits."""
 _GROUPS = tuple(PIECE_GROUPS)
 
 
 @dataclass(frozen=True)
 class Travel:
-    """How long sound travels from a piece group's own microphone to the far one that hears it first.
+    """How much later than a piece group's own microphone the far one that is first hears it.
 
     Attributes:
         takes_seconds: One a take, the median of its hits.

@@ -79,20 +79,22 @@ def test_mixed_scores_keep_bars_or_beats_whole(unit_beats: float) -> None:
     shares = []
     for first, second in zip(four[::2], four[1::2], strict=False):
         mixed = mixed_score(first, second, rng, unit_beats, 0.2)  # Score checks the order of notes and ornaments
-        in_units = [_in_units(score, unit_beats) for score in (mixed, first, second)]
-        for unit, notes in in_units[0].items():
-            assert notes in [of_source.get(unit) for of_source in in_units[1:]]
-            shares.append(notes == in_units[2].get(unit) != in_units[1].get(unit))
+        made, of_first, of_second = (_in_units(score, unit_beats) for score in (mixed, first, second))
+        for unit in made.keys() | of_first.keys() | of_second.keys():
+            assert made.get(unit) in (of_first.get(unit), of_second.get(unit))
+            shares.append(made.get(unit) == of_second.get(unit) != of_first.get(unit))
     assert 0.05 < np.mean(shares) < 0.35
     swung = next(score for score in (patterns.pick(rng, 4) for _ in range(200)) if score.swing != 0.5)
     with pytest.raises(InputError, match="straight"):
         mixed_score(four[0], swung, rng)
 
 
-def _in_units(score: Score, unit_beats: float) -> dict[int, list[tuple[str, float, float]]]:
-    units: dict[int, list[tuple[str, float, float]]] = {}
+def _in_units(score: Score, unit_beats: float) -> dict[int, list[object]]:
+    """What is played in each unit, and of ornaments what they adorn."""
+    units: dict[int, list[object]] = {}
     for note in score.notes:
-        told = (note.piece.value, note.velocity, note.score_beats)
+        main = None if note.ornament_of is None else score.notes[note.ornament_of]
+        told = (note.piece, note.velocity, note.score_beats, main and (main.piece, main.velocity, main.score_beats))
         units.setdefault(int(note.score_beats // unit_beats), []).append(told)
     return units
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from beatnet_align import piece_spectra
 from beatnet_align.edit_plan import Move
 from beatnet_align.hits import Piece
 from beatnet_align.piece_spectra import (
@@ -217,6 +218,17 @@ def test_a_short_take_is_learned_whole() -> None:
     for start, stop in source.reads:
         read[start:stop] = True
     assert read.all()
+
+
+@pytest.mark.parametrize("microphones", [1, 2, 3])
+def test_learning_some_channels_at_a_time_changes_nothing(microphones: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    played = in_turn(8, strengths=(1.0, 0.5, 0.8))
+    take = take_from_array(performed(played, 8 * RATE, microphones), RATE)
+    together = learn(take, strikes_of(played))
+    monkeypatch.setattr(piece_spectra, "CHANNELS_AT_ONCE", 1)
+    apart = learn(take, strikes_of(played))
+    for kind, template in together.templates.items():
+        np.testing.assert_allclose(apart.templates[kind], template, rtol=1e-4, atol=1e-6)
 
 
 def test_a_long_take_is_learned_from_excerpts_that_show_what_is_rare() -> None:

@@ -5,7 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beatnet_align.spectra import BINS_A_POOL, HOPS_A_WINDOW, SINGLE_BINS, WINDOW_SECONDS, Levels, Spectra, Transform
+from beatnet_align.spectra import (
+    BINS_A_POOL,
+    HOPS_A_WINDOW,
+    LEAST_HEARD,
+    SINGLE_BINS,
+    WINDOW_SECONDS,
+    Levels,
+    Spectra,
+    Transform,
+)
 from beatnet_align.take import Audio
 
 RATES_HZ = (8_000, 11_025, 16_000, 22_050, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000)
@@ -126,6 +135,21 @@ def test_bins_count_times_their_bands_values_on_the_way_back(rate: int) -> None:
     mask = some_levels(transform, len(spectra))
     expected = transform.inverse(transform.weighted(spectra, mask))
     np.testing.assert_allclose(transform.inverse(spectra, mask), expected, atol=1e-6)
+
+
+@settings(max_examples=20)
+@given(channels=st.integers(1, 4), samples=st.integers(1, 40_000), seed=st.integers(0, 9))
+def test_what_counts_next_to_nothing_is_left_out_unheard(channels: int, samples: int, seed: int) -> None:
+    transform, audio = Transform(8_000), noise(channels, samples, seed)
+    spectra = transform.forward(audio)
+    mask = some_levels(transform, len(spectra), channels)
+    rng = np.random.default_rng(seed)
+    mask[rng.random(mask.shape[:2]) < 0.3] = 0.0
+    mask[len(mask) // 4 :, rng.random(channels) < 0.5] *= 0.9 * LEAST_HEARD
+    expected = transform.inverse(transform.weighted(spectra, mask))
+    loudest = float(np.abs(audio).max())
+    np.testing.assert_allclose(transform.inverse(spectra, mask), expected, atol=3e-6 + 3.0 * LEAST_HEARD * loudest)
+    assert not transform.inverse(spectra, np.zeros_like(mask)).any()
 
 
 @pytest.mark.parametrize("rate", RATES_HZ)

@@ -1,6 +1,7 @@
 """Laws of cutting: nothing moves that need not, microphones stay together, every attack sounds once and as it was."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import accumulate, pairwise
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from beatnet_align import rendering
+from beatnet_align import rendering, splice
 from beatnet_align.cut_list import channel_groups, cut_list, validate
 from beatnet_align.edit_plan import EditPlan, Fill, Move, SpliceSettings, TakeFacts
 from beatnet_align.errors import InputError
@@ -17,7 +18,7 @@ from beatnet_align.fill import stretched_tail
 from beatnet_align.grid import Grid
 from beatnet_align.hits import Piece
 from beatnet_align.rendering import render, render_whole
-from beatnet_align.splice import Plain, Splicer, Stretched, crossfade, timeline
+from beatnet_align.splice import Fade, Plain, Splicer, Stretched, crossfade, timeline
 from beatnet_align.take import Audio, Take, take_from_array
 from beatnet_align.tempo_map import TempoMap
 
@@ -222,6 +223,35 @@ def test_the_block_size_is_inaudible(
         blocks = list(render(take, plan))
     assert [piece.shape[1] for piece in blocks[:-1]] == [block] * (len(blocks) - 1)
     np.testing.assert_array_equal(np.concatenate(blocks, axis=1), whole)
+
+
+@pytest.mark.parametrize("groups", [(), (("channel 2",),)])
+def test_a_join_that_is_read_part_by_part_is_made_once(
+    groups: tuple[tuple[str, ...], ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = take_from_array(noise(3, 16_000, 5), RATE)
+    how = SpliceSettings(fill=Fill.AUTOREGRESSIVE, groups=groups)
+    splicer = Splicer(take, plan_of(take, [(onset, 100 * i) for i, onset in enumerate(range(500, 14_000, 1_500))], how))
+    made: list[object] = []
+    render_span = splice._render_span
+    monkeypatch.setattr(splice, "_render_span", lambda span, *rest: made.append(span) or render_span(span, *rest))
+    whole = splicer.read(0, take.samples)
+    joins = [span for span in made if not isinstance(span, Plain | Fade)]
+    made.clear()
+    parts = [splicer.read(start, min(start + 61, take.samples)) for start in range(0, take.samples, 61)]
+    np.testing.assert_array_equal(np.concatenate(parts, axis=1), whole)
+    assert len(joins) > 5 and len([span for span in made if not isinstance(span, Plain | Fade)]) <= len(joins)
+
+
+def test_several_threads_may_read_at_once() -> None:
+    take = take_from_array(noise(2, 16_000, 5), RATE)
+    goes = [(onset, 100 * i) for i, onset in enumerate(range(500, 14_000, 1_500))]
+    splicer = Splicer(take, plan_of(take, goes, SpliceSettings(fill=Fill.AUTOREGRESSIVE)))
+    whole = splicer.read(0, take.samples)
+    with ThreadPoolExecutor(8) as threads:
+        parts = list(threads.map(lambda start: splicer.read(start, start + 400), [*range(0, 15_600, 200)] * 3))
+    for start, part in zip([*range(0, 15_600, 200)] * 3, parts, strict=True):
+        np.testing.assert_array_equal(part, whole[:, start : start + 400])
 
 
 @settings(max_examples=30)

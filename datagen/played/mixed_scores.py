@@ -19,9 +19,9 @@ def mixed_score(
     Args:
         first: In 4/4 throughout and without swing.
         second: Likewise.
-        rng: Draws whose it is.
+        rng: Draws from which score each unit comes.
         unit_beats: What is taken as a whole: a bar, or 1 for single beats of the second among those of the first.
-        second_share: How much comes from the second.
+        second_share: How many units come from the second on average; of a short score it may be none.
 
     Raises:
         InputError: Another time signature, swing, or scores without notes.
