@@ -122,9 +122,9 @@ class Transform:
         window = self._window * np.float32(2 / HOPS_A_WINDOW)
         sums = np.zeros((channels, frames + HOPS_A_WINDOW - 1, hop), np.float32)
         for some in _in_parts(frames):
-            part, heard = spectra[some], slice(None)
+            part = spectra[some]
+            heard = slice(None) if of_bands is None else _heard(of_bands[some])
             if of_bands is not None:
-                heard = _heard(of_bands[some])
                 part = self.weighted(part[:, heard], of_bands[some][:, heard])
             pieces = fft.irfft(part, self.window_samples, axis=2)
             pieces *= window

@@ -18,7 +18,7 @@ from beatnet_align.fill import stretched_tail
 from beatnet_align.grid import Grid
 from beatnet_align.hits import Piece
 from beatnet_align.rendering import render, render_whole
-from beatnet_align.splice import Fade, Plain, Splicer, Stretched, crossfade, timeline
+from beatnet_align.splice import Fade, Plain, Span, Splicer, Stretched, crossfade, timeline
 from beatnet_align.take import Audio, Take, take_from_array
 from beatnet_align.tempo_map import TempoMap
 
@@ -234,7 +234,12 @@ def test_a_join_that_is_read_part_by_part_is_made_once(
     splicer = Splicer(take, plan_of(take, [(onset, 100 * i) for i, onset in enumerate(range(500, 14_000, 1_500))], how))
     made: list[object] = []
     render_span = splice._render_span
-    monkeypatch.setattr(splice, "_render_span", lambda span, *rest: made.append(span) or render_span(span, *rest))
+
+    def noted(span: Span, audio: Audio, offset: int, sample_rate: int) -> Audio:
+        made.append(span)
+        return render_span(span, audio, offset, sample_rate)
+
+    monkeypatch.setattr(splice, "_render_span", noted)
     whole = splicer.read(0, take.samples)
     joins = [span for span in made if not isinstance(span, Plain | Fade)]
     made.clear()
