@@ -71,8 +71,8 @@ class GridMaterial:
     data: Path | None = None
     split: Split = Split.TRAIN
     groove_probability: float = 0.6
-    mixed_probability: float = 0.25
-    beatwise_probability: float = 0.4
+    mixed_probability: float = 0.2
+    beatwise_probability: float = 0.0
     beatwise_share: Range = (0.03, 0.4)
     bars: tuple[int, int] = (4, 16)
     tempo_ratio: Range = (0.65, 1.6)
