@@ -98,8 +98,8 @@ class GridData(LightningDataModule):
 
     Args:
         data: Folder with groove/; None trains on patterns alone.
-        mixed_probability, beatwise_probability: How often a score goes to another one and back, and then by single
-            beats, see :class:`~models.grid_examples.GridMaterial`.
+        mixing: How often a score goes to another one and back, and how often then by single beats: the
+            ``mixed_probability`` and ``beatwise_probability`` of :class:`~models.grid_examples.GridMaterial`.
         batch_size: Examples a batch.
         most_hits: Of an example.
         validation_batches: Drawn once.
@@ -110,8 +110,8 @@ class GridData(LightningDataModule):
     def __init__(
         self,
         data: Path | None = None,
-        mixed_probability: float = 0.2,
-        beatwise_probability: float = 0.0,
+        *,
+        mixing: tuple[float, float] = (0.2, 0.0),
         batch_size: int = 16,
         most_hits: int = 192,
         validation_batches: int = 12,
@@ -119,9 +119,7 @@ class GridData(LightningDataModule):
         seed: int = 1,
     ) -> None:
         super().__init__()
-        self.material = GridMaterial(
-            data=data, mixed_probability=mixed_probability, beatwise_probability=beatwise_probability
-        )
+        self.material = GridMaterial(data=data, mixed_probability=mixing[0], beatwise_probability=mixing[1])
         self.batch_size, self.most_hits, self.validation_batches = batch_size, most_hits, validation_batches
         self.workers, self.seed = workers, seed
         self._examples: GridExamples | None = None

@@ -113,9 +113,17 @@ class Listener:
         self._hitnet, self._refiner, self._gridnet = files.opened()
         self._states = OffsetStates(files.hitnet)
 
-    def plan(self, take: Take, tempo_map: TempoMap, grid: Grid, splice: SpliceSettings | None = None) -> EditPlan:
-        """What the neural engine decides with these networks."""
-        hits = find_hits(take, model=self._hitnet, refiner=self._refiner)
+    def plan(
+        self,
+        take: Take,
+        tempo_map: TempoMap,
+        grid: Grid,
+        splice: SpliceSettings | None = None,
+        *,
+        as_heard: bool = False,
+    ) -> EditPlan:
+        """What the neural engine decides with these networks; ``as_heard`` as for its hit finder."""
+        hits = find_hits(take, model=self._hitnet, refiner=self._refiner, as_heard=as_heard)
         return self._planned(hits, take, tempo_map, grid, splice or SpliceSettings())
 
     def __call__(self, take: Take, entry: Mapping[str, Any]) -> HeardSplice | None:

@@ -89,7 +89,7 @@ def heard(dataset: Path, take: Take) -> HeardSplice:
 def plan(dataset: Path, take: Take) -> EditPlan:
     entry = next(read_pairs(dataset))
     tempo_map, grid = TempoMap.from_json(entry["tempo_map"]), Grid.from_json(entry["grid"])
-    return Listener(shipped()).plan(take, tempo_map, grid, SpliceSettings(fill=Fill.EXTEND))
+    return Listener(shipped()).plan(take, tempo_map, grid, SpliceSettings(fill=Fill.EXTEND), as_heard=True)
 
 
 @pytest.fixture(scope="module")

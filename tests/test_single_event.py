@@ -75,7 +75,7 @@ def test_signal_train_trains_on_single_events(delays: bool, tmp_path: Path) -> N
         "data.init_args.validation_batches": 1,
         "trainer.logger.init_args.save_dir": tmp_path / "run",
     }
-    arguments = ["--config", str(CONFIG / "single_event.yaml"), "--config", str(CONFIG / "short" / "tiny.yaml")]
+    arguments = ["--config", str(CONFIG / "single_event.yaml"), "--config", str(CONFIG / "budgets" / "tiny.yaml")]
     for key, value in values.items():
         arguments += [f"--{key}", str(value).lower() if isinstance(value, bool) else str(value)]
     with pytest.MonkeyPatch.context() as patch:
