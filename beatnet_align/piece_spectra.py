@@ -176,11 +176,12 @@ def _learned(
     weights = (mean_levels**-WHITENING).astype(np.float32)
     falling_from = round(RISE_SECONDS * transform.frames_per_second) + LEAD_IN_FRAMES
     gains = np.ones((len(heard), GAIN_BANDS), np.float32)
-    fits = [_Fit(transform, levels[:, part], heard, spans, floor) for part in _channel_parts(len(weights))]
-    weights_of_fits = [weights[part] for part in _channel_parts(len(weights))]
+    parts = _channel_parts(len(weights))
+    fits = [_Fit(transform, levels[:, part], heard, spans, floor) for part in parts]
+    weights_of_parts = [weights[part] for part in parts]
     of_parts = list(threads.map(_Fit.first_templates, fits, repeat(lengths)))
     for _ in range(ITERATIONS):
-        better = threads.map(_Fit.improved, fits, repeat(gains), of_parts, weights_of_fits, repeat(falling_from))
+        better = threads.map(_Fit.improved, fits, repeat(gains), of_parts, weights_of_parts, repeat(falling_from))
         of_parts, sums = map(list, zip(*better, strict=True))
         gains, middles = _balanced(_better(gains, sums), [strike.kind for strike in heard])
         of_parts = [fit.louder(some, middles) for fit, some in zip(fits, of_parts, strict=True)]
