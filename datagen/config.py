@@ -1,7 +1,7 @@
 """What a dataset is made of: read from YAML, checked before any work."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from itertools import combinations
 from pathlib import Path
@@ -84,6 +84,7 @@ class DatasetConfig:
         channels: Fewest and most microphones around kits that need a simulated array.
         array_probability: That a multi-microphone kit is also played dry through a simulated array.
         tuned_probability: That every drum and cymbal of the kit is tuned otherwise, each by itself.
+        ringing_probability: That they ring otherwise: longer, shorter, swelling after the blow.
         clean_probability: That the recording chain adds nothing but a quiet noise floor.
         timing_preset: What ``timing`` starts from.
         timing: Fields of :class:`~datagen.played.timing.HumanTiming` that differ from the preset.
@@ -107,6 +108,7 @@ class DatasetConfig:
     channels: tuple[int, int] = (1, 16)
     array_probability: float = 0.2
     tuned_probability: float = 0.0
+    ringing_probability: float = 0.0
     clean_probability: float = 0.1
     timing_preset: TimingPreset = TimingPreset.HUMAN
     timing: Mapping[str, float | tuple[float, float]] = field(default_factory=dict)
@@ -129,7 +131,7 @@ class DatasetConfig:
             raise InputError(f"bars must be at least 1, found {self.bars}")
         if not 1 <= self.channels[0] <= self.channels[1] <= MAX_MICROPHONES:
             raise InputError(f"channels must rise within 1 to {MAX_MICROPHONES}, found {self.channels}")
-        for name in ("array_probability", "tuned_probability", "clean_probability", "drop_channel_probability"):
+        for name in (setting.name for setting in fields(self) if setting.name.endswith("_probability")):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise InputError(f"{name} must lie between 0 and 1, found {getattr(self, name)}")
         if not 0.0 <= self.strength[0] <= self.strength[1] <= 1.0:

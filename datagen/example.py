@@ -22,6 +22,7 @@ from datagen.config import SYNTHESISED, DatasetConfig, Sources, Split
 from datagen.hearing import ArrayHearing, Channels, Hearing, KitHearing
 from datagen.kits.loading import Kit, load_kit, merge_kits
 from datagen.kits.merging import as_mono
+from datagen.kits.ringing import draw_ringing
 from datagen.kits.synth_pieces import synthesise_kit
 from datagen.kits.tuning import AS_RECORDED, Tuning, draw_tuning
 from datagen.played.grooves import GrooveCollection, load_grooves
@@ -220,9 +221,10 @@ class ExampleMaker:
         return ArrayHearing(kit, ArrayRenderer(array, room))
 
     def _tuning(self, rng: np.random.Generator) -> Tuning:
-        """The kit's own, or another one; nothing is drawn where kits are never tuned."""
-        chance = self.config.tuned_probability
-        return draw_tuning(rng) if chance and rng.random() < chance else AS_RECORDED
+        """The kit's own, or another one; nothing is drawn for what never happens."""
+        tuned, rings = self.config.tuned_probability, self.config.ringing_probability
+        tuning = draw_tuning(rng) if tuned and rng.random() < tuned else AS_RECORDED
+        return replace(tuning, ringing=draw_ringing(rng)) if rings and rng.random() < rings else tuning
 
     def _placements(
         self, rng: np.random.Generator, strokes: Sequence[Stroke], kit: Kit, channels: Channels, strength: float

@@ -47,7 +47,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=[0.0, 1.0], ids=["as recorded", "tuned"])
 def example(request: pytest.FixtureRequest) -> Example:
-    return ExampleMaker(replace(CLEAN, tuned_probability=request.param)).make(Split.TRAIN, 5)
+    changed = replace(CLEAN, tuned_probability=request.param, ringing_probability=request.param)
+    return ExampleMaker(changed).make(Split.TRAIN, 5)
 
 
 def test_the_number_of_workers_changes_no_byte(dataset: Path, tmp_path: Path) -> None:
