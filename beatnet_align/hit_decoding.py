@@ -26,9 +26,6 @@ SAME_EVENT_FRAMES = 2.0
 SHARED_ONSET_FRAMES = 0.35
 """Pieces that differ by less than 2 ms are timed by the take's own output, which is the more exact one."""
 
-SOON_FRAMES = 8.0
-"""46 ms."""
-
 _FIRST_OF_GROUP = np.cumsum([0] + [len(pieces) for pieces in PIECE_GROUPS.values()])
 
 
@@ -38,14 +35,16 @@ class Thresholds:
 
     Attributes:
         hit: Of the take's output.
-        hit_after: The same soon after another hit: what follows a loud strike within ``SOON_FRAMES`` is often its
-            snare wires or its room.
+        hit_after: The same soon after another hit: what follows a strike is often its snare wires, its room, or hats
+            that strike twice.
         group: Of a piece group, beside a hit of the take.
+        soon_frames: What ``hit_after`` counts as soon.
     """
 
     hit: float = 0.4
     hit_after: float = 0.5
     group: float = 0.4
+    soon_frames: float = 8.0
 
 
 @dataclass(frozen=True, order=True)
@@ -105,7 +104,7 @@ def _events(logits: Float32Array, thresholds: Thresholds) -> npt.NDArray[np.int6
     kept: list[int] = []
     least_after = logit(thresholds.hit_after)
     for frame in peaks(logits, logit(thresholds.hit)).tolist():
-        if not kept or frame - kept[-1] > SOON_FRAMES or logits[frame] > least_after:
+        if not kept or frame - kept[-1] > thresholds.soon_frames or logits[frame] > least_after:
             kept.append(frame)
     return np.array(kept, np.int64)
 

@@ -31,6 +31,8 @@ from models.onset_figures import merged
 from models.runs import load_network
 
 TRIED_THRESHOLDS = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
+TRIED_SOON_FRAMES = (8.0, 12.0, 20.0, 28.0)
+"""46 to 163 ms."""
 TOLERANCE_SECONDS, TOLERANCE_FRAMES = 0.005, 4.0
 OPEN = Thresholds(0.05, 0.05, 0.05)
 OPSET = 18
@@ -139,7 +141,12 @@ def fit_decoding(outputs: list[ValidationOutputs]) -> Decoding:
         return float(np.mean([one.f_measure(thresholds) for one in outputs]))
 
     best = max((Thresholds(hit=tried, hit_after=tried) for tried in TRIED_THRESHOLDS), key=mean_f)
-    stricter = [replace(best, hit_after=tried) for tried in TRIED_THRESHOLDS if tried >= best.hit]
+    stricter = [
+        replace(best, hit_after=tried, soon_frames=soon)
+        for soon in TRIED_SOON_FRAMES
+        for tried in TRIED_THRESHOLDS
+        if tried >= best.hit
+    ]
     best = max(stricter, key=mean_f)
     best = max((replace(best, group=tried) for tried in TRIED_THRESHOLDS), key=lambda tried: _group_f(outputs, tried))
     hit_pairs, group_pairs = [], []

@@ -200,3 +200,11 @@ def test_one_frame_is_enough() -> None:
 @given(probability=st.floats(0.001, 0.999))
 def test_probabilities_and_log_odds_are_inverse(probability: float) -> None:
     assert float(sigmoid(np.array([logit(probability)], np.float32))[0]) == pytest.approx(probability, abs=1e-5)
+
+
+@pytest.mark.parametrize(("soon_frames", "found"), [(8.0, 2), (20.0, 1)])
+def test_what_follows_soon_has_to_be_surer(soon_frames: float, found: int) -> None:
+    take, channels = drawn([(10.5, Piece.SNARE, 0, 0.5), (25.5, Piece.SNARE, 0, 0.5)], 40)
+    take[HIT, 25] = logit(0.55)
+    thresholds = Thresholds(hit=0.4, hit_after=0.7, soon_frames=soon_frames)
+    assert len(decode(take, channels, thresholds)) == found
