@@ -1,6 +1,6 @@
 """Export a trained HitNet for the effect: the network as ONNX, its thresholds and calibration as metadata.
 
-python -m models.export RUN [RUN ...] --pools POOL [POOL ...] -o beatnet_align/weights/hitnet.onnx
+python -m models.export RUN [RUN ...] --pool POOL -o beatnet_align/weights/hitnet.onnx
 """
 
 import argparse
@@ -210,17 +210,14 @@ def main() -> int:
         nargs="+",
         help="folder of the run's log, with config.yaml and checkpoints/; the weights of several are averaged",
     )
-    parser.add_argument(
-        "--pools", type=Path, nargs="+", required=True, help="their validation takes set thresholds and calibration"
-    )
+    parser.add_argument("--pool", type=Path, required=True, help="its validation takes set thresholds and calibration")
     parser.add_argument("-o", "--out", type=Path, required=True, help="the .onnx file")
     return exit_status(_run, parser.parse_args())
 
 
 def _run(chosen: argparse.Namespace) -> None:
     net = averaged([load_network(run, HitNet) for run in chosen.runs])
-    pools = [HitPool(pool, Split.VALIDATION) for pool in chosen.pools]
-    decoding = fit_decoding([one for pool in pools for one in validation_outputs(net, pool)])
+    decoding = fit_decoding(validation_outputs(net, HitPool(chosen.pool, Split.VALIDATION)))
     export_hitnet(net, decoding, chosen.out)
     print(f"{chosen.out}: {decoding.to_json()}")
 

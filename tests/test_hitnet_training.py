@@ -215,7 +215,7 @@ def test_runs_that_cannot_be_read_are_refused(
     with pytest.raises(InputError, match="no trained HitNet"):
         load_network(run, HitNet, "missing.ckpt")
     shutil.copy(run / "config.yaml", tmp_path / "config.yaml")
-    arguments = [str(tmp_path), "--pools", str(tmp_path), "-o", str(tmp_path / "out.onnx")]
+    arguments = [str(tmp_path), "--pool", str(tmp_path), "-o", str(tmp_path / "out.onnx")]
     monkeypatch.setattr("sys.argv", ["models.export", *arguments])
     assert export_main() == 2
     assert capsys.readouterr().err.count("\n") == 1

@@ -31,7 +31,7 @@ _PIECE_PATTERNS: tuple[tuple[str, Piece], ...] = (
     (r"\b(side|cross|x) ?stick|\brim ?(click)?\b|\brs\b", Piece.SIDESTICK),
     (r"\b(hats?|hh) ?(pedal|foot|chick)|\b(pedal|foot) ?(hi ?hat|hat|hh)|\bphh?\b", Piece.HIHAT_PEDAL),
     (r"\b(hats?|hh) ?(half|open|semi|loose)|\b(half|open|semi|loose) ?(hi ?hat|hat|hh)|\bohh?\b", Piece.HIHAT_OPEN),
-    (r"\bhi ?hats?\b|\bhigh ?hats?\b|\bhats?\b|\bc?hh\b|\bhh ?closed\b|\bch\b", Piece.HIHAT_CLOSED),
+    (r"\bhi ?hats?\b|\bhigh ?hats?\b|\bhats?\b|\bc?hh\b|\bch\b", Piece.HIHAT_CLOSED),
     (r"\bbell\b|\bride ?bell", Piece.RIDE_BELL),
     (r"\bride|\brd\b", Piece.RIDE),
     (r"\bsplash", Piece.SPLASH),
