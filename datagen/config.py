@@ -84,7 +84,8 @@ class DatasetConfig:
         channels: Fewest and most microphones around kits that need a simulated array.
         array_probability: That a multi-microphone kit is also played dry through a simulated array.
         tuned_probability: That every drum and cymbal of the kit is tuned otherwise, each by itself.
-        ringing_probability: That they ring otherwise: longer, shorter, swelling after the blow.
+        ringing_probability: That they ring otherwise, each piece by itself: longer, shorter, louder and softer in turn
+            after the blow. One piece in six stays as recorded even then.
         clean_probability: That the recording chain adds nothing but a quiet noise floor.
         timing_preset: What ``timing`` starts from.
         timing: Fields of :class:`~datagen.played.timing.HumanTiming` that differ from the preset.

@@ -131,7 +131,7 @@ def export_hitnet(net: HitNet, decoding: Decoding, path: Path) -> None:
 
 
 def fit_decoding(outputs: list[ValidationOutputs]) -> Decoding:
-    """Choose the thresholds with the best F-measure at ±5 ms, and calibrate confidences.
+    """Choose the thresholds with the best F-measure at ±5 ms, and for how long the stricter one holds; calibrate.
 
     Args:
         outputs: Of validation takes.

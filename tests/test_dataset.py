@@ -45,10 +45,12 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module", params=[0.0, 1.0], ids=["as recorded", "tuned"])
+@pytest.fixture(
+    scope="module", params=[(0.0, 0.0), (1.0, 0.0), (1.0, 1.0)], ids=["as recorded", "tuned", "and ringing"]
+)
 def example(request: pytest.FixtureRequest) -> Example:
-    changed = replace(CLEAN, tuned_probability=request.param, ringing_probability=request.param)
-    return ExampleMaker(changed).make(Split.TRAIN, 5)
+    tuned, ringing = request.param
+    return ExampleMaker(replace(CLEAN, tuned_probability=tuned, ringing_probability=ringing)).make(Split.TRAIN, 5)
 
 
 def test_the_number_of_workers_changes_no_byte(dataset: Path, tmp_path: Path) -> None:

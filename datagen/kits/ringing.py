@@ -1,8 +1,9 @@
-"""Let a recorded drum or cymbal ring otherwise than it was recorded: shorter, longer, or louder again after its blow.
+"""Let a recorded drum or cymbal ring otherwise than it was recorded: shorter, longer, or louder and softer in turn.
 
-Few real kits are to be had, and most of those that are were chosen for their even tails. Real ones beat (a kick gets
-10 dB louder 40 ms after its blow where its heads are tuned 20 Hz apart), rattle (wires slap at that rate, in the treble
-alone) and clatter (two hats that touch). None of that is another blow, which a hit finder has to learn.
+Few real kits are to be had, and most of those were chosen for their even tails. Others beat (a kick whose heads are
+tuned 20 Hz apart gets louder again 40 ms after its blow, see :class:`datagen.kits.synth_kit.OtherHead`), rattle (wires
+slap at that rate, in the treble alone) and clatter (two hats that touch). None of that is another blow, which a hit
+finder has to learn.
 """
 
 from collections.abc import Mapping
@@ -15,18 +16,20 @@ from beatnet_align.hits import Piece
 from datagen.kits.strikes import Samples, Strike, make_strike
 
 BLOW_SECONDS, SETTLED_SECONDS = 0.006, 0.030
-"""A blow stays as recorded for the first of these and swells in full after the second."""
+"""Modulation begins the first of these after the onset, and is there whole after the second."""
 MOST_LOUDER_DB = 9.0
 """The most that a longer decay adds: further down lies the noise of the recording."""
 
 DECAYS_DB_PER_SECOND = (-80.0, 12.0)
-SWELLS_DB = (2.0, 7.0)
-SWELLS_HZ = (5.0, 45.0)
+"""Evenly drawn. Open hats fall by 19 dB a second (``HIHAT_OPEN``, synth_cymbals.py): the first nearly shuts them."""
+DEPTHS_DB, RATES_HZ = (2.0, 7.0), (5.0, 45.0)
+"""Evenly and log-evenly drawn, around heads that beat by ±5 dB, see ``OtherHead``; slower and faster as metal may."""
 TREBLE_HZ = (600.0, 4_000.0)
+"""Log-evenly drawn: wires and hats lie above, the heads below."""
 CHANGED_SHARE = 0.6
-"""Of the pieces, those that decay otherwise; and those that swell."""
+"""Of the pieces, those that decay otherwise; and those that are modulated."""
 TREBLE_SHARE = 0.5
-"""Of those that swell, those that do so in the treble alone."""
+"""Of the modulated ones, those of which only the treble is."""
 
 
 @dataclass(frozen=True)
@@ -34,51 +37,53 @@ class Ringing:
     """What happens to a strike after its blow; by default nothing.
 
     Attributes:
-        decay_db_per_second: Added to its decay; negative where it rings shorter.
-        swell_db: How much louder and softer it gets in turn.
-        swell_hz: How often a second.
-        swell_radians: Where in its turn it begins.
-        above_hz: What lies lower does not swell; 0 where everything does.
+        decay_db_per_second: Added to its decay from the onset on; negative where it rings shorter.
+        depth_db: How much louder and softer it gets in turn.
+        rate_hz: How often a second.
+        phase_radians: Of the modulation at the onset.
+        above_hz: Corner of a crossover of 6 dB an octave: what lies above is modulated. That is everything where it is
+            0, and nothing where the strike has no such frequencies.
     """
 
     decay_db_per_second: float = 0.0
-    swell_db: float = 0.0
-    swell_hz: float = 20.0
-    swell_radians: float = 0.0
+    depth_db: float = 0.0
+    rate_hz: float = 20.0
+    phase_radians: float = 0.0
     above_hz: float = 0.0
 
-    def rung(self, strike: Strike, sample_rate: int) -> Strike:
+    def applied(self, strike: Strike, sample_rate: int) -> Strike:
         """The strike as it rings so, all microphones alike, measured anew."""
-        if self.decay_db_per_second == self.swell_db == 0.0:
+        depth_db = self.depth_db if self.above_hz < 0.5 * sample_rate else 0.0
+        if self.decay_db_per_second == depth_db == 0.0:
             return strike
         seconds = (np.arange(strike.audio.shape[1]) - strike.onset_samples) / sample_rate
         decay_db = np.minimum(self.decay_db_per_second * np.maximum(seconds, 0.0), MOST_LOUDER_DB)
         settled = np.clip((seconds - BLOW_SECONDS) / (SETTLED_SECONDS - BLOW_SECONDS), 0.0, 1.0)
-        swell_db = self.swell_db * settled * np.sin(2.0 * np.pi * self.swell_hz * seconds + self.swell_radians)
-        still, swelling = self._split(strike.audio, sample_rate)
-        audio = (still + swelling * 10.0 ** (swell_db / 20.0)) * 10.0 ** (decay_db / 20.0)
+        gain_db = depth_db * settled * np.sin(2.0 * np.pi * self.rate_hz * seconds + self.phase_radians)
+        steady, modulated = self._crossover(strike.audio, sample_rate)
+        audio = (steady + modulated * 10.0 ** (gain_db / 20.0)) * 10.0 ** (decay_db / 20.0)
         return make_strike(audio, strike.own_microphone, sample_rate)
 
-    def _split(self, audio: Samples, sample_rate: int) -> tuple[Samples, Samples]:
-        """What swells not, and what does; together they are the audio."""
-        if not self.above_hz:
+    def _crossover(self, audio: Samples, sample_rate: int) -> tuple[Samples, Samples]:
+        """What is not modulated, and what is; together they are the audio."""
+        if not 0.0 < self.above_hz < 0.5 * sample_rate:
             return np.zeros_like(audio), audio
         low = sosfilt(butter(1, self.above_hz, "lowpass", fs=sample_rate, output="sos"), audio).astype(np.float32)
         return low, audio - low
 
 
 def draw_ringing(rng: np.random.Generator) -> Mapping[Piece, Ringing]:
-    """How each piece rings, by itself; some as they were recorded."""
+    """How each piece rings, by itself: open and closed hats differ in that, though they are the same hats."""
     return {piece: _draw_one(rng) for piece in Piece}
 
 
 def _draw_one(rng: np.random.Generator) -> Ringing:
-    decays, swells, in_treble = rng.random(3) < (CHANGED_SHARE, CHANGED_SHARE, TREBLE_SHARE)
+    decays, modulated, in_treble = rng.random(3) < (CHANGED_SHARE, CHANGED_SHARE, TREBLE_SHARE)
     above_hz = float(np.exp(rng.uniform(*np.log(TREBLE_HZ))))
     return Ringing(
         decay_db_per_second=float(rng.uniform(*DECAYS_DB_PER_SECOND)) * bool(decays),
-        swell_db=float(rng.uniform(*SWELLS_DB)) * bool(swells),
-        swell_hz=float(np.exp(rng.uniform(*np.log(SWELLS_HZ)))),
-        swell_radians=float(rng.uniform(0.0, 2.0 * np.pi)),
+        depth_db=float(rng.uniform(*DEPTHS_DB)) * bool(modulated),
+        rate_hz=float(np.exp(rng.uniform(*np.log(RATES_HZ)))),
+        phase_radians=float(rng.uniform(0.0, 2.0 * np.pi)),
         above_hz=above_hz if in_treble else 0.0,
     )

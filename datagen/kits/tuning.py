@@ -45,7 +45,7 @@ class Tuning:
         if speed != 1:
             played = resample(strike.audio, speed.numerator, speed.denominator)
             strike = make_strike(played, strike.own_microphone, sample_rate)
-        return self.ringing[piece].rung(strike, sample_rate) if piece in self.ringing else strike
+        return self.ringing[piece].applied(strike, sample_rate) if piece in self.ringing else strike
 
 
 AS_RECORDED = Tuning()
