@@ -16,7 +16,7 @@ demo: $(VENV)/effect.installed
 	$(VENV)/bin/beatnet-align demo --force
 
 test: $(VENV)/lab.installed
-	$(VENV)/bin/python -m pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n auto --dist loadfile  # a process a core: threads would wait for each other
 
 lint: $(VENV)/lab.installed
 	$(VENV)/bin/ruff check
