@@ -15,8 +15,9 @@ help:
 demo: $(VENV)/effect.installed
 	$(VENV)/bin/beatnet-align demo --force
 
+# One process a core: several threads in each would wait for each other.
 test: $(VENV)/lab.installed
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n auto --dist loadfile  # a process a core: threads would wait for each other
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n auto --dist loadfile
 
 lint: $(VENV)/lab.installed
 	$(VENV)/bin/ruff check

@@ -12,10 +12,8 @@ from beatnet_align.reference_hits import truth_tempo
 from beatnet_align.take import Take
 from beatnet_align.tempo_source import TempoRequest
 
-settings.register_profile("stable", derandomize=True, deadline=None, print_blob=True, max_examples=40)
-settings.register_profile("thorough", settings.get_profile("stable"), derandomize=False, max_examples=400)
+settings.register_profile("stable", derandomize=True, deadline=None, print_blob=True)
 settings.load_profile("stable")
-"""For a longer search: ``pytest --hypothesis-profile thorough``."""
 
 
 @pytest.fixture(scope="session")

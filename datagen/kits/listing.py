@@ -27,8 +27,8 @@ NEAREST_PIECES = {
 
 # The first pattern found in the words of a name decides, so the special stands before the general.
 _PIECE_PATTERNS: tuple[tuple[str, Piece], ...] = (
-    (r"\bcow ?bell|\bclaps?\b|\btambourine|\bshaker|\bclick\b|\bagogo", Piece.UNKNOWN),
-    (r"\bchokes?\b|\bchoked\b|\bswish|\broll\b|\bdrag\b|\bflam\b", Piece.UNKNOWN),  # more than one attack in a file
+    (r"\bcow ?bell|\bclaps?\b|\btambourine|\bshaker|\bclick\b", Piece.UNKNOWN),
+    (r"\bchoke[sd]?\b|\bswish|\broll\b|\bdrag\b|\bflam\b", Piece.UNKNOWN),  # more than one attack in a file
     (r"\b(side|cross|x) ?stick|\brim ?(click)?\b|\brs\b", Piece.SIDESTICK),
     (r"\b(hats?|hh) ?(pedal|foot|chick)|\b(pedal|foot) ?(hi ?hat|hat|hh)|\bphh?\b", Piece.HIHAT_PEDAL),
     (r"\b(hats?|hh) ?(half|open|semi|loose)|\b(half|open|semi|loose) ?(hi ?hat|hat|hh)|\bohh?\b", Piece.HIHAT_OPEN),

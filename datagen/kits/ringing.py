@@ -13,6 +13,7 @@ import numpy as np
 from scipy.signal import butter, sosfilt
 
 from beatnet_align.hits import Piece
+from beatnet_align.units import FloatArray
 from datagen.kits.strikes import Samples, Strike, make_strike
 
 BLOW_SECONDS, SETTLED_SECONDS = 0.006, 0.030
@@ -53,23 +54,22 @@ class Ringing:
 
     def applied(self, strike: Strike, sample_rate: int) -> Strike:
         """The strike as it rings so, all microphones alike, measured anew."""
-        depth_db = self.depth_db if self.above_hz < 0.5 * sample_rate else 0.0
-        if self.decay_db_per_second == depth_db == 0.0:
+        modulated = self.depth_db != 0.0 and self.above_hz < 0.5 * sample_rate
+        if self.decay_db_per_second == 0.0 and not modulated:
             return strike
         seconds = (np.arange(strike.audio.shape[1]) - strike.onset_samples) / sample_rate
         decay_db = np.minimum(self.decay_db_per_second * np.maximum(seconds, 0.0), MOST_LOUDER_DB)
-        settled = np.clip((seconds - BLOW_SECONDS) / (SETTLED_SECONDS - BLOW_SECONDS), 0.0, 1.0)
-        gain_db = depth_db * settled * np.sin(2.0 * np.pi * self.rate_hz * seconds + self.phase_radians)
-        steady, modulated = self._crossover(strike.audio, sample_rate)
-        audio = (steady + modulated * 10.0 ** (gain_db / 20.0)) * 10.0 ** (decay_db / 20.0)
-        return make_strike(audio, strike.own_microphone, sample_rate)
+        audio = self._modulated(strike.audio, seconds, sample_rate) if modulated else strike.audio
+        return make_strike(audio * 10.0 ** (decay_db / 20.0), strike.own_microphone, sample_rate)
 
-    def _crossover(self, audio: Samples, sample_rate: int) -> tuple[Samples, Samples]:
-        """What is not modulated, and what is; together they are the audio."""
-        if not 0.0 < self.above_hz < 0.5 * sample_rate:
-            return np.zeros_like(audio), audio
-        low = sosfilt(butter(1, self.above_hz, "lowpass", fs=sample_rate, output="sos"), audio).astype(np.float32)
-        return low, audio - low
+    def _modulated(self, audio: Samples, seconds: FloatArray, sample_rate: int) -> FloatArray:
+        """Audio whose upper part, or all of it, gets louder and softer; ``seconds`` since the onset, [samples]."""
+        settled = np.clip((seconds - BLOW_SECONDS) / (SETTLED_SECONDS - BLOW_SECONDS), 0.0, 1.0)
+        gain_db = self.depth_db * settled * np.sin(2.0 * np.pi * self.rate_hz * seconds + self.phase_radians)
+        steady = np.zeros_like(audio)
+        if self.above_hz:
+            steady = sosfilt(butter(1, self.above_hz, "lowpass", fs=sample_rate, output="sos"), audio)
+        return np.asarray(steady + (audio - steady) * 10.0 ** (gain_db / 20.0))
 
 
 def draw_ringing(rng: np.random.Generator) -> Mapping[Piece, Ringing]:
