@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.linalg import solve_toeplitz
-from scipy.linalg.lapack import dtbtrs
 
 from beatnet_align.take import Audio
 from beatnet_align.units import FloatArray, seconds_to_samples
@@ -22,7 +21,7 @@ ORDER_SECONDS = 0.010
 gaps of more than 30 ms."""
 
 BLOCK_SAMPLES = 512
-"""Continued at a time: the bands of so many rows stay in a core's cache; 4096 take two and a half times as long."""
+"""Continued at a time: half or twice of it takes a third longer."""
 
 TINY = 1e-30
 """Energy of silence."""
@@ -88,10 +87,9 @@ class TailModel:
         """
         later = np.arange(samples)
         excitation = self.hiss[:, later % self.hiss.shape[1]] * np.exp(self.hiss_slopes * later)
-        parts = np.empty((2, len(self.heard), samples))
-        for row, (excited, heard, model) in enumerate(zip(excitation, self.heard, self.models, strict=True)):
-            loudest = np.abs(heard).max()  # a tail gets no louder, whatever rounding does to a model
-            parts[:, row] = np.clip(np.nan_to_num(_rung_on(heard, excited, model)), -loudest, loudest)
+        # A tail gets no louder, whatever rounding does to a model.
+        loudest = np.abs(self.heard).max(axis=1, keepdims=True)
+        parts = np.clip(np.nan_to_num(_rung_on(self.heard, excitation, self.models)), -loudest, loudest)
         parts *= np.exp(self.slopes * np.arange(1, 1 + samples))
         return parts[0], parts[1]
 
@@ -138,27 +136,44 @@ def model_order(samples: int, sample_rate: int) -> int:
     return min(seconds_to_samples(ORDER_SECONDS, sample_rate), samples // 3)
 
 
-def _rung_on(heard: FloatArray, excited: FloatArray, model: FloatArray) -> FloatArray:
-    """What a recursion makes of ``heard``, [samples], and of errors ``excited``, each by itself: [2, len(excited)].
+def _rung_on(heard: FloatArray, excited: FloatArray, models: FloatArray) -> FloatArray:
+    """What recursions make of ``heard``, and of errors ``excited``, each by itself: [2, channels, samples of errors].
 
-    That is a triangular system with the model in its bands, which LAPACK solves in a third of the time that SciPy's
-    filter takes; ``scipy.signal`` alone takes half a second to import. Long ones are solved a block at a time.
+    A block at a time: what the past still adds to it, and its errors, go through the model's impulse response.
+    Convolutions by FFT, all channels at once, take a third of the time of LAPACK's triangular solver.
     """
-    order = len(model) - 1
-    if not order:
-        return np.stack([np.zeros(len(excited)), excited])
-    bands = np.tile(model, (min(len(excited), BLOCK_SAMPLES), 1)).T
-    out = np.zeros((order + len(excited), 2))
-    out[:order, 0] = heard[len(heard) - order :]
-    for start in range(0, len(excited), BLOCK_SAMPLES):
-        samples = min(BLOCK_SAMPLES, len(excited) - start)
-        known = np.zeros((samples, 2))
-        known[:, 1] = excited[start : start + samples]
-        for column, past in zip(known.T, out[start : start + order].T, strict=True):
-            still_heard = np.convolve(past, model)[order:][:samples]
-            column[: len(still_heard)] -= still_heard
-        out[start + order : start + order + samples] = dtbtrs(bands[:, :samples], known, uplo="L", diag="U")[0]
-    return out[order:].T
+    channels, samples = excited.shape
+    order = models.shape[1] - 1
+    block = max(1, min(samples, BLOCK_SAMPLES))
+    size = next_fast_len(max(2 * block, 2 * order + 1), real=True)
+    filters, answers = rfft(models, size), rfft(_impulse_responses(models, block), size)
+    out = np.zeros((2, channels, order + samples))
+    out[0, :, :order] = heard[:, heard.shape[1] - order :]
+    for start in range(0, samples, block):
+        stop = min(start + block, samples)
+        known = np.zeros((2, channels, stop - start))
+        known[1] = excited[:, start:stop]
+        past = irfft(rfft(out[..., start : start + order], size) * filters, size) if order else known[..., :0]
+        still_heard = past[..., order : min(2 * order, order + stop - start)]
+        known[..., : still_heard.shape[-1]] -= still_heard
+        out[..., order + start : order + stop] = irfft(rfft(known, size) * answers, size)[..., : stop - start]
+    return out[..., order:]
+
+
+def _impulse_responses(models: FloatArray, samples: int) -> FloatArray:
+    """What each recursion makes of a single error of 1, [channels, samples].
+
+    The inverse of a power series by Newton's iteration, which doubles what is known each time (Kung 1974, "On computing
+    reciprocals of power series").
+    """
+    known = np.ones((len(models), 1))
+    while known.shape[1] < samples:
+        before, after = known.shape[1], min(2 * known.shape[1], samples)
+        size = next_fast_len(2 * after, real=True)
+        answers = rfft(known, size)
+        errors = irfft(rfft(models[:, :after], size) * answers, size)[:, before:after]
+        known = np.concatenate([known, -irfft(rfft(errors, size) * answers, size)[:, : after - before]], axis=1)
+    return known
 
 
 def _without_attacks(errors: FloatArray) -> FloatArray:

@@ -30,7 +30,9 @@ FRAMES_AT_ONCE = 128
 
 HIGHEST_HZ = 18_000.0
 LEVEL_FEATURES = HOP_SAMPLES // BLOCK_SAMPLES
-FEATURES = 3 * LEVEL_FEATURES + sum(bands for _, bands, _ in MEL_WINDOWS)
+DIFFERENCES = 3
+"""The signal, its first and its second difference."""
+FEATURES = DIFFERENCES * LEVEL_FEATURES + sum(bands for _, bands, _ in MEL_WINDOWS)
 
 FLOOR_DB = -120.0
 REFERENCE_QUANTILE = 0.995
@@ -86,21 +88,31 @@ def normalised(features_db: Features, reference: Features) -> Features:
 def _channel_features(signal: npt.NDArray[np.float32]) -> Features:
     frames = len(signal) // HOP_SAMPLES
     signal = signal[: frames * HOP_SAMPLES] - signal.mean()  # a constant offset is no level
-    columns = []
+    power = np.empty((frames, FEATURES), np.float32)
+    stretches = power[:, : DIFFERENCES * LEVEL_FEATURES]
     difference = signal
-    for _ in range(3):
+    for columns in np.split(stretches, DIFFERENCES, axis=1):
         blocks = difference.reshape(frames, LEVEL_FEATURES, BLOCK_SAMPLES)
-        columns.append(np.vecdot(blocks, blocks) / np.float32(BLOCK_SAMPLES))
+        np.vecdot(blocks, blocks, out=columns)
         difference = np.diff(difference, prepend=difference[:1])
-    columns += [_mel_power(signal, frames, *window) for window in MEL_WINDOWS]
-    power = np.concatenate(columns, axis=1)
-    return np.asarray(10.0 * np.log10(np.maximum(power, 10.0 ** (FLOOR_DB / 10.0))), np.float32)
+    stretches /= np.float32(BLOCK_SAMPLES)
+    first = stretches.shape[1]
+    for window_samples, bands, lowest_hz in MEL_WINDOWS:
+        filters = _mel_filters(window_samples, bands, lowest_hz)
+        np.matmul(_power(signal, frames, window_samples), filters, out=power[:, first : first + bands])
+        first += bands
+    np.maximum(power, np.float32(10.0 ** (FLOOR_DB / 10.0)), out=power)
+    np.log10(power, out=power)
+    power *= np.float32(10.0)
+    return power
 
 
-def _mel_power(
-    signal: npt.NDArray[np.float32], frames: int, window_samples: int, bands: int, lowest_hz: float
-) -> npt.NDArray[np.float32]:
-    """[frames, bands], from windows centred on the middle of each frame."""
+def _power(signal: npt.NDArray[np.float32], frames: int, window_samples: int) -> npt.NDArray[np.float32]:
+    """Of every bin, [frames, bins], from windows centred on the middle of each frame.
+
+    All frames, since the product with the filters is one then: for small ones the threads of the linear algebra library
+    wait longer than they work.
+    """
     from scipy.fft import rfft  # noqa: PLC0415
 
     beyond = (window_samples - HOP_SAMPLES) // 2
@@ -108,12 +120,14 @@ def _mel_power(
     windows = np.lib.stride_tricks.sliding_window_view(padded, window_samples)[::HOP_SAMPLES][:frames]
     window = _window(window_samples)
     power = np.empty((frames, window_samples // 2 + 1), np.float32)
+    windowed = np.empty((min(frames, FRAMES_AT_ONCE), window_samples), np.float32)
     for start in range(0, frames, FRAMES_AT_ONCE):
-        some = slice(start, start + FRAMES_AT_ONCE)
-        spectrum = rfft(windows[some] * window, axis=1)
-        power[some] = np.square(spectrum.real) + np.square(spectrum.imag)
-    # All in one product: for small ones the threads of the linear algebra library wait longer than they work.
-    return np.asarray(power @ _mel_filters(window_samples, bands, lowest_hz))
+        stop = min(start + FRAMES_AT_ONCE, frames)
+        np.multiply(windows[start:stop], window, out=windowed[: stop - start])
+        parts = rfft(windowed[: stop - start], axis=1).view(np.float32)
+        np.square(parts, out=parts)
+        np.add(parts[:, ::2], parts[:, 1::2], out=power[start:stop])
+    return power
 
 
 @lru_cache(maxsize=4)

@@ -41,7 +41,7 @@ WEIGHTS_NAME = "hitnet.onnx"
 FEATURES_NAME, ROLES_NAME, TAKE_NAME, CHANNELS_NAME = "features", "roles", "take", "channels"
 DECODING_NAME = "decoding"
 
-BLOCK_SECONDS, CONTEXT_SECONDS = 20.0, 2.0
+BLOCK_SECONDS, CONTEXT_SECONDS = 30.0, 1.7
 """The networks in configs/models/ hear at most 1.6 s to either side of a frame."""
 
 GATE_DB = 36.0

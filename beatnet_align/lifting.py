@@ -153,7 +153,8 @@ class HeardBlock:
         parts = [span] if asked is None else self._frames_asked_for(span, np.append(asked, [[starts, onset]], axis=0))
         for part in parts:
             at = self.start + part.start * hop
-            audio = self._transform.inverse(self._frequencies[part.frames], self._shares.mask(number, part))
+            mask = self._shares.mask(number, part)
+            audio = self._transform.inverse(self._frequencies[part.frames], mask, self._shares.heard(mask, part))
             before = audio[:, : max(0, onset - at)].copy()
             self._gate(self.hits[number], Sound(at, audio), ends)
             if at == starts:
@@ -208,11 +209,15 @@ class HeardBlock:
 
     def _gate(self, hit: HitToLift, sound: Sound, ends: int | None = None) -> None:
         """Silence what lies before the onset of a hit, and fade out what comes before the sample where it ``ends``."""
-        rate = self.sample_rate
-        times = np.arange(sound.start, sound.start + sound.audio.shape[1])
-        gate = seconds_to_samples(EARLIEST_SECONDS, rate) - seconds_to_samples(GATE_SECONDS, rate)
-        opens = (times - hit.strike.onset_samples + seconds_to_samples(EARLIEST_SECONDS, rate)) / gate
+        rate, audio, samples = self.sample_rate, sound.audio, sound.audio.shape[1]
+        opens = hit.strike.onset_samples - seconds_to_samples(EARLIEST_SECONDS, rate) - sound.start
+        rises = seconds_to_samples(EARLIEST_SECONDS, rate) - seconds_to_samples(GATE_SECONDS, rate)
+        before = np.arange(max(0, min(opens + rises, samples)))
+        audio[:, : len(before)] *= np.maximum(0.0, (before - opens) / rises).astype(np.float32)
         if ends is not None:
-            opens = np.minimum(opens, (ends - 1 - times) / (seconds_to_samples(LAST_FADE_SECONDS, rate) - 1))
-        sound.audio[:] *= np.clip(opens, 0.0, 1.0).astype(np.float32)
-        sound.audio[:, max(0, self._end - sound.start) :] = 0.0
+            falls = seconds_to_samples(LAST_FADE_SECONDS, rate) - 1
+            last = np.arange(max(0, min(ends - 1 - falls - sound.start, samples)), samples)
+            audio[:, samples - len(last) :] *= np.maximum(0.0, (ends - 1 - sound.start - last) / falls).astype(
+                np.float32
+            )
+        audio[:, max(0, self._end - sound.start) :] = 0.0

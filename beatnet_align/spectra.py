@@ -23,12 +23,9 @@ SINGLE_BINS = 32
 BINS_A_POOL = 16
 """Bins up to 1.4 kHz stand alone; above, one in 16 of a bin's number are pooled, about the width of a critical band."""
 
-
-LEAST_HEARD = 1e-4
-"""What counts less, -80 dB, in all bins of a channel over :data:`FRAMES_AT_ONCE` frames is left out."""
-
 FRAMES_AT_ONCE = 32
-"""So few that those of a dozen channels stay in a core's cache, which is worth more than threads in each transform."""
+SPECTRA_AT_ONCE = 384
+"""So few that they, or frames of a dozen channels, stay in a core's cache: worth more than threads in a transform."""
 
 
 @dataclass(frozen=True)
@@ -109,28 +106,31 @@ class Transform:
         padded[:, window // 2 : window // 2 + samples] = audio
         return np.lib.stride_tricks.sliding_window_view(padded, window, axis=1)[:, ::hop].transpose(1, 0, 2)
 
-    def inverse(self, spectra: Spectra, of_bands: Levels | None = None) -> npt.NDArray[np.float32]:
+    def inverse(
+        self, spectra: Spectra, of_bands: Levels | None = None, heard: npt.NDArray[np.bool_] | None = None
+    ) -> npt.NDArray[np.float32]:
         """Audio of spectra, [channels, frames * hop_samples], from the centre of the first frame on.
 
         Args:
             spectra: Left as they are.
-            of_bands: [frames, channels, bands]: each bin counts times its band's value, see also :data:`LEAST_HEARD`;
-                once where None.
+            of_bands: [frames, channels, bands]: each bin counts times its band's value; once where None.
+            heard: [frames, channels]: what counts at all; everything where None.
         """
-        frames, channels, _ = spectra.shape
+        frames, channels, bins = spectra.shape
         hop = self.hop_samples
         window = self._window * np.float32(2 / HOPS_A_WINDOW)
-        sums = np.zeros((channels, frames + HOPS_A_WINDOW - 1, hop), np.float32)
-        for some in _in_parts(frames):
-            part = spectra[some]
-            heard = slice(None) if of_bands is None else _heard(of_bands[some])
+        channel, frame = np.nonzero(np.ones((channels, frames), np.bool_) if heard is None else heard.T)
+        rows = frame * channels + channel
+        places = channel * (frames + HOPS_A_WINDOW - 1) + frame
+        sums = np.zeros((channels * (frames + HOPS_A_WINDOW - 1), hop), np.float32)
+        for some in _in_parts(len(rows), SPECTRA_AT_ONCE):
+            part = spectra.reshape(-1, bins)[rows[some]]
             if of_bands is not None:
-                part = self.weighted(part[:, heard], of_bands[some][:, heard])
-            pieces = fft.irfft(part, self.window_samples, axis=2)
+                part = self.weighted(part, of_bands.reshape(frames * channels, -1)[rows[some]])
+            pieces = fft.irfft(part, self.window_samples, axis=1)
             pieces *= window
-            pieces = pieces.reshape(*part.shape[:2], HOPS_A_WINDOW, hop)
-            for hops in range(HOPS_A_WINDOW):
-                sums[heard, some.start + hops : some.stop + hops] += pieces[:, :, hops].transpose(1, 0, 2)
+            for number in range(HOPS_A_WINDOW):
+                sums[places[some] + number] += pieces[:, number * hop : (number + 1) * hop]
         return sums.reshape(channels, -1)[:, self.window_samples // 2 :][:, : frames * hop]
 
     def levels(self, spectra: Spectra) -> Levels:
@@ -141,20 +141,18 @@ class Transform:
         levels /= self._bins_of_bands.astype(np.float32)
         return levels
 
+    def loudness(self, levels: Levels) -> npt.NDArray[np.float32]:
+        """Root of the summed squares of all bins, were each as strong as its band: [frames, channels]."""
+        return np.sqrt(np.square(levels) @ self._bins_of_bands.astype(np.float32))
+
     def weighted(self, spectra: Spectra, of_bands: Levels) -> Spectra:
-        """Spectra, each bin times its band's value, [frames, channels, bands]."""
+        """Spectra, each bin times its band's value, [.., bands]."""
         # Real and imaginary parts alike: cheaper than a product of complex numbers.
         values = np.repeat(of_bands, 2 * self._bins_of_bands, axis=-1)
         return (spectra.view(np.float32) * values).view(np.complex64)
 
 
-def _heard(of_bands: Levels) -> slice | npt.NDArray[np.intp]:
-    """The channels in which any bin counts."""
-    heard = np.flatnonzero(of_bands.max(axis=(0, 2)) >= LEAST_HEARD)
-    return slice(None) if len(heard) == of_bands.shape[1] else heard
-
-
-def _in_parts(frames: int) -> Iterator[slice]:
-    """Frames a few at a time."""
-    for start in range(0, frames, FRAMES_AT_ONCE):
-        yield slice(start, min(start + FRAMES_AT_ONCE, frames))
+def _in_parts(count: int, at_once: int = FRAMES_AT_ONCE) -> Iterator[slice]:
+    """A few at a time."""
+    for start in range(0, count, at_once):
+        yield slice(start, min(start + at_once, count))

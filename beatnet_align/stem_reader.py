@@ -1,14 +1,16 @@
 """Read many stems side by side, a stretch at a time, in memory that does not grow with the take.
 
-Readers move forward mostly, with small steps back and overlaps. A window of decoded audio follows them, so that a step
-back costs no seek (slow in FLAC) and no second decoding.
+Several readers move forward together, some seconds apart, with small steps back and overlaps. The chunks that were
+asked for last stay decoded, so that who follows costs no seek (slow in FLAC) and no second decoding.
 """
 
 import os
 import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from itertools import repeat
 from types import TracebackType
 from typing import Self
 
@@ -20,12 +22,14 @@ from beatnet_align.stems import FLOAT_SUBTYPES, WIDE_SUBTYPES, Stem, damaged, op
 from beatnet_align.take import Audio
 from beatnet_align.units import samples_to_seconds, seconds_to_samples
 
-_LOOK_BACK_SECONDS = 4.5
-"""The hit finder's blocks overlap by 4 s (``hitnet.CONTEXT_SECONDS``, twice)."""
-_READ_AHEAD_SECONDS = 2.0
-"""Least stretch decoded at once: soundfile seeks after each read, which makes small reads of FLAC slow."""
-_PIECE_SAMPLES = 2**19
-"""Longest stretch decoded at once, so that a long range needs no long window beside the result."""
+_CHUNK_SECONDS = 2.0
+"""Decoded at once: soundfile seeks after each read, which makes small reads of FLAC slow."""
+_LEAST_KEPT_SECONDS = 6.0
+"""The hit finder's blocks overlap by some seconds (``hitnet.CONTEXT_SECONDS``, twice)."""
+_MOST_KEPT_SECONDS = 32.0
+"""Blocks are lifted 16 s ahead of what is written, see ``separation.py``, with what is heard around them."""
+_KEPT_VALUES = 32 * 12 * 48_000
+"""Less is kept where that would be more samples than this, of all channels."""
 
 
 class StemFiles:
@@ -37,13 +41,13 @@ class StemFiles:
 
     def __init__(self, stems: Sequence[Stem]) -> None:
         self._stems = tuple(stems)
-        rate = self._stems[0].sample_rate
-        self._samples = max(stem.samples for stem in self._stems)
-        self._look_back_samples = seconds_to_samples(_LOOK_BACK_SECONDS, rate)
-        self._read_ahead_samples = seconds_to_samples(_READ_AHEAD_SECONDS, rate)
         self._is_wide = any(stem.subtype in WIDE_SUBTYPES for stem in self._stems)
-        self._window: Audio = self._silence(0)
-        self._window_start = 0
+        rate = self._stems[0].sample_rate
+        self._chunk_samples = seconds_to_samples(_CHUNK_SECONDS, rate)
+        kept_seconds = _KEPT_VALUES / (rate * self._stems[-1].rows.stop)
+        kept_seconds = min(max(kept_seconds, _LEAST_KEPT_SECONDS), _MOST_KEPT_SECONDS)
+        self._most_chunks = round(kept_seconds / _CHUNK_SECONDS)
+        self._chunks: OrderedDict[int, Audio] = OrderedDict()
         self._lock = threading.Lock()
         with ExitStack() as opened:
             self._files = [opened.enter_context(open_sound(stem.path)) for stem in self._stems]
@@ -75,60 +79,52 @@ class StemFiles:
         Raises:
             InputError: A file is damaged or cut off here, or holds NaN or infinity.
         """
-        audio = self._silence(stop_samples - start_samples)
+        audio = self._room_for(stop_samples - start_samples)
+        length = self._chunk_samples
         with self._lock:
-            for start in range(start_samples, stop_samples, _PIECE_SAMPLES):
-                stop = min(start + _PIECE_SAMPLES, stop_samples)
-                self._move_window(start, stop)
-                audio[:, start - start_samples : stop - start_samples] = self._window[
-                    :, start - self._window_start : stop - self._window_start
+            for number in range(start_samples // length, -(-stop_samples // length)):
+                first, last = max(start_samples, number * length), min(stop_samples, (number + 1) * length)
+                chunk = self._chunk(number)
+                audio[:, first - start_samples : last - start_samples] = chunk[
+                    :, first - number * length : last - number * length
                 ]
         return audio
 
-    def _silence(self, samples: int) -> Audio:
-        """Zeros [channels, samples] of the take's type."""
+    def _room_for(self, samples: int) -> Audio:
+        """Space for [channels, samples] of the take's type."""
         shape = (self._stems[-1].rows.stop, samples)
-        return np.zeros(shape, np.float64) if self._is_wide else np.zeros(shape, np.float32)
+        return np.empty(shape, np.float64) if self._is_wide else np.empty(shape, np.float32)
 
-    def _move_window(self, start: int, stop: int) -> None:
-        """Let the window hold ``start`` to ``stop``, and as much before as a step back may ask for."""
-        window_stop = self._window_start + self._window.shape[1]
-        if self._window_start <= start and stop <= window_stop:
-            return
-        if self._window_start <= start <= window_stop + self._read_ahead_samples:
-            keep_start = min(max(self._window_start, start - self._look_back_samples), window_stop)
-            fetch_start = window_stop
-        else:
-            keep_start = fetch_start = max(0, start - self._look_back_samples)
-        fetch_stop = min(max(stop, fetch_start + self._read_ahead_samples), self._samples)
-        window = self._silence(fetch_stop - keep_start)
-        kept = fetch_start - keep_start
-        if kept:
-            window[:, :kept] = self._window[:, keep_start - self._window_start :]
-        fresh = window[:, kept:]
-        list(
-            self._pool.map(
-                lambda stem, file: _decode(stem, file, fetch_start, fresh[stem.rows]), self._stems, self._files
-            )
-        )
-        self._window, self._window_start = window, keep_start
+    def _chunk(self, number: int) -> Audio:
+        """Chunk ``number`` of every channel, [channels, samples of a chunk]."""
+        known = self._chunks.pop(number, None)
+        if known is None:
+            is_full = len(self._chunks) >= self._most_chunks
+            known = self._chunks.popitem(last=False)[1] if is_full else self._room_for(self._chunk_samples)
+            rows = [known[stem.rows] for stem in self._stems]
+            list(self._pool.map(_decode, self._stems, self._files, repeat(number * self._chunk_samples), rows))
+        self._chunks[number] = known
+        return known
 
 
 def _decode(stem: Stem, file: sf.SoundFile, start: int, out: Audio) -> None:
-    """Fill ``out`` [channels, samples] from ``start`` on, as far as the stem reaches."""
-    wanted = min(out.shape[1], stem.samples - start)
-    if wanted <= 0:
+    """Fill ``out`` [channels, samples] from ``start`` on; behind the end of the stem with silence."""
+    wanted = min(max(stem.samples - start, 0), out.shape[1])
+    out[:, wanted:] = 0.0
+    if not wanted:
         return
+    frames = out.T[:wanted] if len(out) == 1 else np.empty((wanted, len(out)), out.dtype)  # decoded in place if mono
     try:
         if file.tell() != start:
             file.seek(start)
-        frames = file.read(wanted, dtype=out.dtype.name, always_2d=True)
+        decoded = len(file.read(out=frames))
     except sf.SoundFileError as error:
         raise damaged(stem, start) from error
-    if len(frames) != wanted:
-        raise damaged(stem, start + len(frames))
+    if decoded != wanted:
+        raise damaged(stem, start + decoded)
     if stem.subtype in FLOAT_SUBTYPES and not np.isfinite(frames).all():
         first = start + int(np.argmin(np.isfinite(frames).all(axis=1)))
         seconds = samples_to_seconds(first, stem.sample_rate)
         raise InputError(f"{stem.path} holds NaN or infinity at {seconds:.3f} s; export it again")
-    out[:, :wanted] = frames.T
+    if len(out) > 1:
+        out[:, :wanted] = frames.T

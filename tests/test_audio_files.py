@@ -103,8 +103,8 @@ def test_overlapping_blocks_decode_each_sample_once(
     read = sf.SoundFile.read
     with open_take(folder) as opened:
 
-        def counting(self: sf.SoundFile, frames: int, dtype: str, always_2d: bool) -> npt.NDArray[np.float32]:
-            block: npt.NDArray[np.float32] = read(self, frames, dtype=dtype, always_2d=always_2d)
+        def counting(self: sf.SoundFile, out: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+            block: npt.NDArray[np.float32] = read(self, out=out)
             decoded.append(block.size)
             return block
 
