@@ -96,7 +96,6 @@ class BinShares:
         for number, span in enumerate(spans):
             self._all[span.frames] += self._sharp_ratio(number, span)
         self._least_heard = np.float32(LEAST_HEARD) * spectra.transform.loudness(levels).max(axis=0)
-        self._ringing = np.zeros_like(levels)
         self._rang = 0
         self.ringing_shift = 0
 
@@ -127,8 +126,6 @@ class BinShares:
         rate = self._spectra.transform.sample_rate
         onset = self._hits[number].strike.onset_samples
         while self._hits[self._rang].strike.onset_samples < onset - seconds_to_samples(SAME_STRIKE_SECONDS, rate):
-            span = self._spans[self._rang]
-            self._ringing[span.frames] += np.square(self._ratio(self._rang, span))
             self.ringing_shift = self._hits[self._rang].shift
             self._rang += 1
 
@@ -152,9 +149,19 @@ class BinShares:
             return None
         here = Span(start, stop, start - span.start + span.lag)
         left = 1.0 - self.mask(number, here)
-        lacking = np.sqrt(np.maximum(0.0, self._ringing[start:stop] - left**2)) * self._levels[start:stop]
+        lacking = np.sqrt(np.maximum(0.0, self._ringing(start, stop) - left**2)) * self._levels[start:stop]
         gain = np.minimum(1.0, lacking / self._levels[start - back : stop - back])
         return Span(start, stop, back), np.asarray(gain, np.float32)
+
+    def _ringing(self, start: int, stop: int) -> Levels:
+        """Energy of all that rings in some frames, over what is heard."""
+        ringing = np.zeros_like(self._levels[start:stop])
+        for number, span in enumerate(self._spans[: self._rang]):
+            first, last = max(start, span.start), min(stop, span.stop)
+            if first < last:
+                here = Span(first, last, span.lag + first - span.start)
+                ringing[first - start : last - start] += np.square(self._ratio(number, here))
+        return ringing
 
     def _ratio(self, number: int, span: Span) -> Levels:
         """What the model says of a hit, over what is heard."""
