@@ -26,6 +26,7 @@ from models.hit_pool import HitPool
 from models.hitnet import HitNet
 from models.hitnet_data import WholeTakes
 from models.hitnet_training import f_measure, take_onsets, target_onsets, without_ignored
+from models.leaner import leaner
 from models.onnx_files import forget_sources, write_whole
 from models.onset_figures import merged
 from models.runs import load_network
@@ -47,8 +48,7 @@ class _OneTake(nn.Module):
 
     @override
     def forward(self, features: torch.Tensor, roles: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        present = torch.ones_like(roles, dtype=torch.bool)
-        take, channels = self.net(features[None], roles[None], present[None])
+        take, channels = self.net(features[None], roles[None])
         return take[0], channels[0]
 
 
@@ -105,7 +105,7 @@ def export_hitnet(net: HitNet, decoding: Decoding, path: Path) -> None:
     """Write the network as ONNX, channels and frames dynamic, with its decoding.
 
     Args:
-        net: Trained; left in evaluation mode.
+        net: Trained; what is written computes the same, see :func:`~models.leaner.leaner`.
         decoding: Goes into the file's metadata.
         path: Replaced whole.
     """
@@ -114,7 +114,7 @@ def export_hitnet(net: HitNet, decoding: Decoding, path: Path) -> None:
     example = (torch.zeros(3, 200, FEATURES), torch.zeros(3, dtype=torch.int64))
     channels, frames = torch.export.Dim("channels", min=1, max=64), torch.export.Dim("frames", min=1, max=1 << 20)
     program = torch.onnx.export(
-        _OneTake(net).eval(),
+        _OneTake(leaner(net)).eval(),
         example,
         dynamo=True,
         dynamic_shapes=({0: channels, 1: frames}, {0: channels}),

@@ -56,14 +56,14 @@ class HitNet(nn.Module):
                 nn.init.constant_(head[-1].bias[row], RARE_LOGIT)  # type: ignore[index]
 
     def forward(
-        self, features: torch.Tensor, roles: torch.Tensor, present: torch.Tensor
+        self, features: torch.Tensor, roles: torch.Tensor, present: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Listen.
 
         Args:
             features: [batch, channels, frames, FEATURES], normalised.
             roles: [batch, channels], index of each channel's role.
-            present: [batch, channels], False where a channel only fills up the batch.
+            present: [batch, channels], False where a channel only fills up the batch; None where none does.
 
         Returns:
             [batch, TAKE_ROWS, frames] and [batch, channels, CHANNEL_ROWS, frames]; see

@@ -16,15 +16,20 @@ class FrameNorm(nn.Module):
     """Scale each frame to unit root mean square over the width (Zhang and Sennrich 2019), with a learned gain.
 
     Frame by frame, since statistics over time would depend on where a block begins.
+
+    Args:
+        width: Of input and output.
+        gained: Whether there is a gain.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, *, gained: bool = True) -> None:
         super().__init__()
-        self.gain = nn.Parameter(torch.ones(width, 1))
+        self.gain = nn.Parameter(torch.ones(width, 1)) if gained else None
 
     @override
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x * torch.rsqrt(x.square().mean(dim=-2, keepdim=True) + 1e-6) * self.gain
+        normed = x * torch.rsqrt((x * x).mean(dim=-2, keepdim=True) + 1e-6)  # a product exports as one, a square not
+        return normed if self.gain is None else normed * self.gain
 
 
 class ResidualConvolution(nn.Module):
@@ -165,11 +170,11 @@ class ChannelMixing(nn.Module):
         self.others = nn.Conv1d(2 * width, width, 1)
         self.out = nn.Sequential(nn.PReLU(width), nn.Conv1d(width, width, 1))
 
-    def forward(self, x: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
-        """[batch, channels, width, frames] and [batch, channels] to the first's shape."""
+    def forward(self, x: torch.Tensor, present: torch.Tensor | None) -> torch.Tensor:
+        """[batch, channels, width, frames] and [batch, channels], or None, to the first's shape."""
         batch, channels, width, frames = x.shape
         normed = self.norm(x)
-        pooled = torch.cat(masked_mean_and_max(normed, present), dim=1)
+        pooled = torch.cat(mean_and_max(normed, present), dim=1)
         own = self.own(normed.reshape(batch * channels, width, frames)).reshape(batch, channels, width, frames)
         mixed = own + self.others(pooled)[:, None]
         out: torch.Tensor = x + self.out(mixed.reshape(batch * channels, width, frames)).reshape(x.shape)
@@ -190,19 +195,27 @@ class AttentionPool(nn.Module):
         self.score = nn.Conv1d(width, 1, 1)
         self.out = nn.Conv1d(2 * width, out_width, 1)
 
-    def forward(self, x: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
-        """[batch, channels, width, frames] and [batch, channels] to [batch, out_width, frames]."""
+    def forward(self, x: torch.Tensor, present: torch.Tensor | None) -> torch.Tensor:
+        """[batch, channels, width, frames] and [batch, channels], or None, to [batch, out_width, frames]."""
         batch, channels, width, frames = x.shape
         normed = self.norm(x)
         scores = self.score(normed.reshape(batch * channels, width, frames)).reshape(batch, channels, 1, frames)
-        scores = scores.masked_fill(~present[:, :, None, None], -1e4)
+        if present is not None:
+            scores = scores.masked_fill(~present[:, :, None, None], -1e4)
         weighted = (normed * scores.softmax(dim=1)).sum(dim=1)
-        out: torch.Tensor = self.out(torch.cat([weighted, masked_mean_and_max(normed, present)[1]], dim=1))
+        out: torch.Tensor = self.out(torch.cat([weighted, mean_and_max(normed, present)[1]], dim=1))
         return out
 
 
-def masked_mean_and_max(x: torch.Tensor, present: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and maximum over the channels that are there: [batch, channels, width, frames] to [batch, width, frames]."""
+def mean_and_max(x: torch.Tensor, present: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and maximum over the channels that are there: [batch, channels, width, frames] to [batch, width, frames].
+
+    Args:
+        x: What channels say.
+        present: [batch, channels]; None where all of them are there.
+    """
+    if present is None:
+        return x.mean(dim=1), x.amax(dim=1)
     mask = present[:, :, None, None]
     total = x.masked_fill(~mask, 0.0).sum(dim=1)
     mean = total / present.sum(dim=1)[:, None, None]

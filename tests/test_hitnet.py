@@ -1,5 +1,6 @@
 """HitNet: any number of channels in any order, a bounded view, the same in ONNX; hits of any take, block by block."""
 
+import copy
 import json
 from collections.abc import Sequence
 from functools import lru_cache
@@ -28,7 +29,8 @@ from beatnet_align.take import Take, take_from_array
 from beatnet_align.travel import EXTRA_TRAVEL_SECONDS
 from models.export import export_hitnet
 from models.hitnet import RARE_LOGIT, HitNet
-from models.hitnet_parts import DilatedConvolutions, NearbyAttention
+from models.hitnet_parts import DilatedConvolutions, FrameNorm, NearbyAttention
+from models.leaner import leaner
 
 Float32Array = npt.NDArray[np.float32]
 Outputs = tuple[torch.Tensor, torch.Tensor]
@@ -60,13 +62,26 @@ def some_roles(channels: int, seed: int) -> torch.Tensor:
 
 def heard(net: HitNet, features: torch.Tensor, roles: torch.Tensor, present: torch.Tensor | None = None) -> Outputs:
     with torch.inference_mode():
-        everyone = torch.ones(roles.shape, dtype=torch.bool)
-        take, channels = net(features, roles, everyone if present is None else present)
+        take, channels = net(features, roles, present)
     return take, channels
 
 
 def assert_close(one: torch.Tensor, other: torch.Tensor, atol: float = 1e-4) -> None:
     torch.testing.assert_close(one, other, atol=atol, rtol=0.0)
+
+
+def trained_looking(body: str) -> HitNet:
+    """A network none of whose gains and slopes is as it began; some slopes are over 1."""
+    net = copy.deepcopy(small_network(body))
+    torch.manual_seed(1)
+    for module in net.modules():
+        if isinstance(module, FrameNorm):
+            assert module.gain is not None
+            module.gain.data.uniform_(-1.5, 1.5)
+        elif isinstance(module, nn.PReLU):
+            module.weight.data.uniform_(-0.5, 1.0)
+    net.take_head[2].weight.data[3] = 1.5  # type: ignore[operator]
+    return net
 
 
 @pytest.fixture(scope="module", params=BODIES)
@@ -203,6 +218,22 @@ def test_the_exported_network_computes_what_torch_does(
     found = untrained(features[0].numpy(), [tuple(Role)[role] for role in roles[0].tolist()])
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other[0].numpy(), atol=1e-4)
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_what_is_rewritten_for_speed_computes_the_same(body: str) -> None:
+    net = trained_looking(body)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    lean = leaner(net)
+    assert [float(layer.weight.max()) for layer in lean.modules() if isinstance(layer, nn.PReLU)] == [1.5]
+    for one, other in zip(
+        heard(lean, some_features(3, 20, 0), some_roles(3, 0)),
+        heard(net, some_features(3, 20, 0), some_roles(3, 0)),
+        strict=True,
+    ):
+        assert_close(one, other)
+    for name, value in net.state_dict().items():
+        torch.testing.assert_close(value, before[name], rtol=0.0, atol=0.0)
 
 
 def test_decoding_travels_with_the_weights(untrained: HitNetModel) -> None:
