@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from beatnet_align.hit_features import FEATURE_RATE_HZ
+from beatnet_align.hit_outputs import PIECE_GROUPS
 from beatnet_align.onnx_networks import open_network, shipped_weights
 from beatnet_align.onset_timing import smoothed_energy
 from beatnet_align.take import Audio
@@ -24,7 +25,11 @@ BEFORE_SAMPLES, AFTER_SAMPLES = 384, 512
 """8.7 ms before the estimate and 11.6 ms behind it: the peak that an onset is measured against comes later."""
 
 WINDOW_SAMPLES = BEFORE_SAMPLES + AFTER_SAMPLES
-ROWS = 5
+SIGNAL_ROWS = 5
+ROWS = SIGNAL_ROWS + len(PIECE_GROUPS)
+NO_GROUP = -1
+"""Stands for a piece group that is not known."""
+
 STRIDE_SAMPLES = 2
 REACH_STEPS = 110
 """Places that the network can name lie ``STRIDE_SAMPLES`` apart and so many steps (5 ms) to either side."""
@@ -68,15 +73,17 @@ def cut_windows(signal: Audio, places_samples: IntArray, before_samples: int, af
     return np.where(inside, signal[np.clip(columns, 0, len(signal) - 1)], signal.dtype.type(0.0))
 
 
-def window_rows(around: Audio) -> Windows:
+def window_rows(around: Audio, groups: IntArray) -> Windows:
     """What the network sees of each stretch: the same whatever its gain and polarity.
 
     The first three rows are the energy of the onset definition, in decibels under its own peak, of the signal and its
-    first two differences: a cymbal over the tail of a kick shows in those. The others are the signal and its first
-    difference themselves, with small values drawn out.
+    first two differences: a cymbal over the tail of a kick shows in those. The next two are the signal and its first
+    difference themselves, with small values drawn out. The others say which piece is meant, as 1 in its group's row:
+    two that are struck a few milliseconds apart sound in one channel.
 
     Args:
         around: [hits, WINDOW_SAMPLES], without offset.
+        groups: [hits], places in ``PIECE_GROUPS``, or ``NO_GROUP``.
     """
     largest = np.take_along_axis(around, np.abs(around).argmax(axis=1)[:, None], axis=1)
     signal = np.divide(around, largest, out=np.zeros_like(around), where=np.abs(largest) > SILENT)
@@ -85,7 +92,10 @@ def window_rows(around: Audio) -> Windows:
         differences.append(np.diff(differences[-1], axis=1, prepend=differences[-1][:, :1]))
     rows = [_level(difference) for difference in differences]
     rows += [_companded(difference) for difference in differences[:2]]
-    return np.stack(rows, axis=1)
+    windows = np.empty((len(around), ROWS, around.shape[1]), np.float32)
+    windows[:, :SIGNAL_ROWS] = np.stack(rows, axis=1)
+    windows[:, SIGNAL_ROWS:] = (groups[:, None] == np.arange(len(PIECE_GROUPS)))[:, :, None]
+    return windows
 
 
 def decode(logits: npt.NDArray[np.float32]) -> tuple[FloatArray, FloatArray]:
@@ -126,12 +136,15 @@ class HitRefiner:
         self._session, shipped = open_network(model, "refiner", threads, THRESHOLD_NAME, float)
         self.threshold = shipped if threshold is None else threshold
 
-    def refine(self, signal: Audio, onsets_samples: FloatArray) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    def refine(
+        self, signal: Audio, onsets_samples: FloatArray, groups: IntArray
+    ) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
         """Time hits anew.
 
         Args:
             signal: [samples] at ``REFINER_RATE_HZ``, the channel that the hits are timed in.
             onsets_samples: [hits], estimates, at best within 5 ms.
+            groups: [hits], see :func:`window_rows`.
 
         Returns:
             [hits] onsets, and [hits] which of them were replaced; the others are returned as they came.
@@ -142,7 +155,7 @@ class HitRefiner:
             some = slice(start, start + HITS_AT_ONCE)
             places = np.rint(refined[some]).astype(np.int64)
             around = cut_windows(centred, places, BEFORE_SAMPLES, AFTER_SAMPLES)
-            offsets, confidence = decode(self.logits(window_rows(around)))
+            offsets, confidence = decode(self.logits(window_rows(around, groups[some])))
             sure[some] = (confidence >= self.threshold) & (np.abs(around).max(axis=1) > SILENT)
             refined[some] = np.where(sure[some], places + offsets, refined[some])
         return refined, sure

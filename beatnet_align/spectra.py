@@ -143,7 +143,7 @@ class Transform:
 
     def loudness(self, levels: Levels) -> npt.NDArray[np.float32]:
         """Root of the summed squares of all bins, were each as strong as its band: [frames, channels]."""
-        return np.sqrt(np.square(levels) @ self._bins_of_bands.astype(np.float32))
+        return np.asarray(np.sqrt(np.square(levels) @ self._bins_of_bands.astype(np.float32)))
 
     def weighted(self, spectra: Spectra, of_bands: Levels) -> Spectra:
         """Spectra, each bin times its band's value, [.., bands]."""

@@ -27,7 +27,7 @@ _CHUNK_SECONDS = 2.0
 _LEAST_KEPT_SECONDS = 6.0
 """The hit finder's blocks overlap by some seconds (``hitnet.CONTEXT_SECONDS``, twice)."""
 _MOST_KEPT_SECONDS = 32.0
-"""Blocks are lifted 16 s ahead of what is written, see ``separation.py``, with what is heard around them."""
+"""Blocks are lifted up to 16 s ahead of what is written, see ``separation.py``, with what is heard around them."""
 _KEPT_VALUES = 32 * 12 * 48_000
 """Less is kept where that would be more samples than this, of all channels."""
 

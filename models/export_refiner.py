@@ -20,12 +20,13 @@ PARITY = 1e-3
 """Logits may differ by so much between torch and onnxruntime."""
 
 
-def export_refiner(checkpoint: Path, path: Path) -> None:
+def export_refiner(checkpoint: Path, path: Path, threshold: float | None = None) -> None:
     """Export what ``models.refiner_training`` trained.
 
     Args:
         checkpoint: Lightning's, with the threshold that the last validation chose.
         path: The ONNX file.
+        threshold: Another one; that of the checkpoint when None.
 
     Raises:
         InputError: The checkpoint is none of the refiner's.
@@ -37,10 +38,10 @@ def export_refiner(checkpoint: Path, path: Path) -> None:
         network = Refiner(channels)
         weights = {name.removeprefix("network."): tensor for name, tensor in state.items() if "network." in name}
         network.load_state_dict(weights)
-        threshold = float(state["threshold"])
+        chosen = float(state["threshold"]) if threshold is None else threshold
     except Exception as error:  # whatever unpickling of some other file comes to
         raise InputError(f"{checkpoint} is no checkpoint of the refiner: {error}") from error
-    export_network(network, threshold, path)
+    export_network(network, chosen, path)
 
 
 def export_network(network: Refiner, threshold: float, path: Path) -> None:
@@ -90,11 +91,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m models.export_refiner", description=__doc__.splitlines()[0])
     parser.add_argument("checkpoint", type=Path, help="what training kept")
     parser.add_argument("-o", "--out", type=Path, required=True, help="the ONNX file")
+    parser.add_argument("--threshold", type=float, help="how sure it must be, 0 to 1 (what the last validation chose)")
     return exit_status(_run, parser.parse_args())
 
 
 def _run(chosen: argparse.Namespace) -> None:
-    export_refiner(chosen.checkpoint, chosen.out)
+    export_refiner(chosen.checkpoint, chosen.out, chosen.threshold)
 
 
 if __name__ == "__main__":

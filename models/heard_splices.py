@@ -23,6 +23,7 @@ from beatnet_align.hit_outputs import GROUP_OF_PIECE
 from beatnet_align.hit_refiner import (
     AFTER_SAMPLES,
     BEFORE_SAMPLES,
+    NO_GROUP,
     HitRefiner,
     cut_windows,
     window_rows,
@@ -44,8 +45,6 @@ Float32Array = npt.NDArray[np.float32]
 
 MATCH_SECONDS = 0.015
 """A heard hit is a true one of its group of pieces that lies no further away."""
-
-NO_GROUP = -1
 
 _PARTS: dict[str, Any] = {"tokens": GridTokens, "joins": PlannedJoins}
 
@@ -157,7 +156,9 @@ class Listener:
         return HeardSplice(
             **self._offsets(take, audio, unrefined),
             places=np.array([hit.onset_samples for hit in unrefined], np.int64),
-            windows=window_rows(_around(audio, unrefined, [hit.onset_samples for hit in unrefined])),
+            windows=window_rows(
+                _around(audio, unrefined, [hit.onset_samples for hit in unrefined]), _groups(unrefined)
+            ),
             onsets=np.array([hit.onset_samples for hit in hits], np.int64),
             true_onsets=true_onsets,
             audible=audible_rise(_around(audio, hits, np.nan_to_num(true_onsets)), BEFORE_SAMPLES) & np.array(own),
@@ -193,8 +194,12 @@ class Listener:
 
 
 def _refined(hit: Hit, signal: Float32Array, refiner: HitRefiner) -> Hit:
-    onset, _ = refiner.refine(signal, np.array([float(hit.onset_samples)]))
+    onset, _ = refiner.refine(signal, np.array([float(hit.onset_samples)]), _groups([hit]))
     return replace(hit, onset_samples=int(np.clip(np.rint(onset[0]), 0, len(signal) - 1)))
+
+
+def _groups(hits: Sequence[Hit]) -> IntArray:
+    return np.array([GROUP_OF_PIECE.get(hit.piece, NO_GROUP) for hit in hits], np.int64)
 
 
 def _around(audio: Float32Array, hits: Sequence[Hit], places: Sequence[int] | FloatArray) -> Float32Array:

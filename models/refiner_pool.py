@@ -19,14 +19,17 @@ import numpy as np
 import numpy.typing as npt
 
 from beatnet_align.errors import InputError
+from beatnet_align.hit_outputs import GROUP_OF_PIECE, PIECE_GROUPS
 from beatnet_align.hit_refiner import (
     AFTER_SAMPLES,
     BEFORE_SAMPLES,
+    NO_GROUP,
     REFINER_RATE_HZ,
     WINDOW_SAMPLES,
     cut_windows,
     without_offset,
 )
+from beatnet_align.hits import Piece
 from beatnet_align.onset_timing import smoothed_energy
 from beatnet_align.progress_bar import ProgressBar
 from beatnet_align.units import FloatArray, IntArray, power_to_db, seconds_to_samples
@@ -74,15 +77,27 @@ class Stretches:
         onset_samples: [places], from the place to where the hit begins (less than a sample); NaN where none does.
         audible: [places], whether the channel lets that be heard.
         is_reference: [places], whether it is a hit on the channel that it is labelled in.
+        groups: [places], of the piece that is struck, in ``PIECE_GROUPS``; any where none is.
     """
 
     audio: npt.NDArray[np.float16]
     onset_samples: Float32Array
     audible: npt.NDArray[np.bool_]
     is_reference: npt.NDArray[np.bool_]
+    groups: IntArray
 
     def __len__(self) -> int:
         return len(self.onset_samples)
+
+    def chosen(self, rows: IntArray) -> "Stretches":
+        """Some of them."""
+        return Stretches(
+            np.asarray(self.audio[rows]),
+            self.onset_samples[rows],
+            self.audible[rows],
+            self.is_reference[rows],
+            self.groups[rows],
+        )
 
 
 def audible_rise(around: Float32Array, onset_column: int) -> npt.NDArray[np.bool_]:
@@ -126,10 +141,19 @@ def stretches_of_take(
     own = _some(np.argwhere(is_reference), share.reference, rng)
     others = _some(np.argwhere(np.isfinite(arrivals) & ~is_reference), share.others, rng)
     nowhere = _nowhere(arrivals, audio.shape[1], share.nowhere, rng)
+    groups = np.array([GROUP_OF_PIECE.get(Piece(hit["piece"]), NO_GROUP) for hit in hits], np.int64)
+    of_nowhere = rng.integers(len(PIECE_GROUPS), size=len(nowhere))
     parts = [
-        _cut(audio, own[:, 1], arrivals[own[:, 0], own[:, 1]], is_hit=True, is_reference=True),
-        _cut(audio, others[:, 1], arrivals[others[:, 0], others[:, 1]], is_hit=True, is_reference=False),
-        _cut(audio, nowhere[:, 0], nowhere[:, 1].astype(np.float64), is_hit=False, is_reference=False),
+        _cut(audio, own[:, 1], arrivals[own[:, 0], own[:, 1]], groups[own[:, 0]], is_hit=True, is_reference=True),
+        _cut(
+            audio,
+            others[:, 1],
+            arrivals[others[:, 0], others[:, 1]],
+            groups[others[:, 0]],
+            is_hit=True,
+            is_reference=False,
+        ),
+        _cut(audio, nowhere[:, 0], nowhere[:, 1].astype(np.float64), of_nowhere, is_hit=False, is_reference=False),
     ]
     return _joined(parts)
 
@@ -149,7 +173,9 @@ def _nowhere(arrivals: FloatArray, samples: int, count: int, rng: np.random.Gene
     return np.stack([channels, places], axis=1)
 
 
-def _cut(audio: Float32Array, channels: IntArray, places: FloatArray, *, is_hit: bool, is_reference: bool) -> Stretches:
+def _cut(
+    audio: Float32Array, channels: IntArray, places: FloatArray, groups: IntArray, *, is_hit: bool, is_reference: bool
+) -> Stretches:
     at = BEFORE_SAMPLES + MARGIN_SAMPLES
     whole = np.rint(places).astype(np.int64)
     around = np.zeros((len(places), WINDOW_SAMPLES + 2 * MARGIN_SAMPLES), np.float32)
@@ -162,6 +188,7 @@ def _cut(audio: Float32Array, channels: IntArray, places: FloatArray, *, is_hit:
         (places - whole if is_hit else np.full(len(places), np.nan)).astype(np.float32),
         audible_rise(around, at) & is_hit,
         np.full(len(places), is_reference),
+        groups,
     )
 
 
@@ -171,6 +198,7 @@ def _joined(parts: list[Stretches]) -> Stretches:
         np.concatenate([part.onset_samples for part in parts]),
         np.concatenate([part.audible for part in parts]),
         np.concatenate([part.is_reference for part in parts]),
+        np.concatenate([part.groups for part in parts]),
     )
 
 
@@ -213,6 +241,7 @@ def write_stretches(
             onset_samples=whole.onset_samples,
             audible=whole.audible,
             is_reference=whole.is_reference,
+            groups=whole.groups,
         )
 
 
@@ -226,7 +255,7 @@ def read_stretches(folder: Path, split: Split) -> Stretches:
         raise InputError(f"{folder} holds no stretches for {split}; make them with: python -m models.refiner_pool")
     with np.load(_labels_path(folder, split)) as labels:
         audio = np.load(_audio_path(folder, split), mmap_mode="r")
-        return Stretches(audio, labels["onset_samples"], labels["audible"], labels["is_reference"])
+        return Stretches(audio, labels["onset_samples"], labels["audible"], labels["is_reference"], labels["groups"])
 
 
 def _stretches(dataset: Path, seed: int, entry: Mapping[str, Any]) -> Stretches:

@@ -14,8 +14,7 @@ from models.refiner import Refiner
 from models.refiner_data import Windowed
 
 FAR_MS = 1.0
-FAR_SHARE = 0.01
-"""Of the hits that are refined, at most so many may end up further off than ``FAR_MS``."""
+"""The threshold is chosen so that most hits end up no further off than this."""
 
 WARM_UP = 0.15
 """Share of the steps in which the rate rises."""
@@ -24,18 +23,20 @@ UNREACHABLE = 2.0
 """A threshold that no probability reaches: nothing is refined."""
 
 
-def choose_threshold(confidence: FloatArray, errors_ms: FloatArray, far_share: float = FAR_SHARE) -> float:
-    """The lowest threshold that lets at most ``far_share`` of what is refined end up far off.
+def choose_threshold(confidence: FloatArray, coarse_ms: FloatArray, refined_ms: FloatArray) -> float:
+    """The threshold with which most hits end up within ``FAR_MS``; of equally good ones the highest.
 
     Args:
         confidence: [hits].
-        errors_ms: [hits], what would be left after refining.
-        far_share: 0 to 1.
+        coarse_ms: [hits], errors of the estimates.
+        refined_ms: [hits], what would be left after refining.
     """
     order = np.argsort(-confidence, kind="stable")
-    shares = np.cumsum(np.abs(errors_ms[order]) > FAR_MS) / np.arange(1, len(order) + 1)
-    good = np.flatnonzero(shares <= far_share)
-    return float(confidence[order[good[-1]]]) if len(good) else UNREACHABLE
+    gains = (np.abs(refined_ms) <= FAR_MS).astype(np.int64) - (np.abs(coarse_ms) <= FAR_MS)
+    gained = np.cumsum(gains[order])
+    ends = np.append(np.diff(confidence[order]) < 0.0, True)  # those as sure as each other are refined together
+    best = int(np.argmax(np.where(ends, gained, np.iinfo(np.int64).min))) if len(order) else 0
+    return float(confidence[order[best]]) if len(order) and gained[best] > 0 else UNREACHABLE
 
 
 def timing_figures(coarse_ms: FloatArray, refined_ms: FloatArray, replaced: npt.NDArray[np.bool_]) -> dict[str, float]:
@@ -109,7 +110,7 @@ class RefinerTraining(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Choose the threshold and log the figures."""
         onsets_ms, offsets_ms, confidence = self._figures_of_hits()
-        self.threshold.fill_(choose_threshold(confidence, offsets_ms - onsets_ms))
+        self.threshold.fill_(choose_threshold(confidence, -onsets_ms, offsets_ms - onsets_ms))
         self._log_figures(onsets_ms, offsets_ms, confidence)
         self.log("threshold", float(self.threshold))
 

@@ -95,26 +95,46 @@ def test_any_sequence_of_ranges_is_a_slice_of_the_whole(
             audio[:] = np.nan  # the reader's own copy must not suffer
 
 
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """From now on, how many samples each read of a file decodes."""
+    decoded: list[int] = []
+    read = sf.SoundFile.read
+
+    def counting(self: sf.SoundFile, out: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        block: npt.NDArray[np.float32] = read(self, out=out)
+        decoded.append(block.size)
+        return block
+
+    monkeypatch.setattr(sf.SoundFile, "read", counting)
+    return decoded
+
+
 def test_overlapping_blocks_decode_each_sample_once(
     mixed: tuple[Path, npt.NDArray[np.float32]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, whole = mixed
-    decoded: list[int] = []
-    read = sf.SoundFile.read
     with open_take(folder) as opened:
-
-        def counting(self: sf.SoundFile, out: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-            block: npt.NDArray[np.float32] = read(self, out=out)
-            decoded.append(block.size)
-            return block
-
-        monkeypatch.setattr(sf.SoundFile, "read", counting)
+        decoded = counted(monkeypatch)
         for start in range(0, opened.take.samples, RATE):
             stop = min(start + 2 * RATE, opened.take.samples)
             np.testing.assert_array_equal(opened.take.read(start, stop), whole[:, start:stop])
             jittered = max(0, start - RATE // 3)
             np.testing.assert_array_equal(opened.take.read(jittered, stop), whole[:, jittered:stop])
     assert sum(decoded) == sum(stem.samples * stem.channels for stem in opened.stems)
+
+
+def test_readers_some_seconds_apart_decode_each_sample_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rate, seconds = 8_000, 60
+    whole = noise(seconds * rate, 2).T.astype(np.float32)
+    for name, row in zip("ab", whole, strict=True):
+        sf.write(tmp_path / f"{name}.wav", row, rate, subtype="FLOAT")
+    with open_take(tmp_path) as opened:
+        decoded = counted(monkeypatch)
+        for start in range(0, seconds, 8):
+            for ahead in (8, 0):
+                first, last = (min((start + ahead + more) * rate, seconds * rate) for more in (0, 9))
+                np.testing.assert_array_equal(opened.take.read(first, last), whole[:, first:last])
+    assert sum(decoded) == whole.size
 
 
 @pytest.mark.parametrize(("subtype", "dtype"), [("PCM_32", np.int32), ("DOUBLE", np.float64)])

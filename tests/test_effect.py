@@ -53,8 +53,10 @@ def test_the_demo_take_is_aligned(aligned: Path, engine: Engine, demo_take: Take
     untouched = evaluate(demo_take, demo_take, load(demo_folder() / "target"), truth)
     assert untouched["main_timing_within_2_ms"] < 0.2
     assert figures["main_timing_within_2_ms"] > (0.8 if engine is Engine.ONSET_QUANTISE else 0.6)
-    # Separated hits keep their phase too, but what still sounds around them need not, and the figure hears that.
-    assert figures["phase_locked"] > (0.98 if engine is Engine.ONSET_QUANTISE else 0.85)
+    # Separated hits keep their phase too, but what still sounds around them moves by other shifts: the figure, which
+    # allows a sample, hears that; nearly all is within three.
+    assert figures["phase_locked"] > (0.98 if engine is Engine.ONSET_QUANTISE else 0.75)
+    assert figures["microphone_spread_p95_samples"] < 3.0
     assert figures["spectral_distance_db"] < untouched["spectral_distance_db"]
 
 

@@ -143,8 +143,8 @@ def test_hitnets_offsets_come_back_and_change_nothing_else() -> None:
 
 
 def test_another_threshold_changes_nothing_else(heard: HeardSplice) -> None:
-    before, after = shipped().opened()[1], HitRefiner(with_threshold(shipped().refiner, 0.5))
-    assert after.threshold == 0.5 != before.threshold
+    before, after = shipped().opened()[1], HitRefiner(with_threshold(shipped().refiner, 0.75))
+    assert after.threshold == 0.75 != before.threshold
     np.testing.assert_array_equal(after.logits(heard.windows), before.logits(heard.windows))
 
 

@@ -14,13 +14,16 @@ from hypothesis import strategies as st
 
 from beatnet_align.demo import demo_folder
 from beatnet_align.errors import InputError
+from beatnet_align.hit_outputs import GROUP_OF_PIECE
 from beatnet_align.hit_refiner import (
     AFTER_SAMPLES,
     BEFORE_SAMPLES,
+    NO_GROUP,
     POSITIONS,
     REACH_STEPS,
     REFINER_RATE_HZ,
     ROWS,
+    SIGNAL_ROWS,
     STRIDE_SAMPLES,
     WINDOW_SAMPLES,
     HitRefiner,
@@ -30,6 +33,7 @@ from beatnet_align.hit_refiner import (
     window_rows,
     without_offset,
 )
+from beatnet_align.hits import Piece
 from beatnet_align.take import Take
 from datagen.config import DatasetConfig, Sources, Split
 from datagen.dataset import write_dataset
@@ -57,6 +61,10 @@ def noise_windows(hits: int, seed: int) -> Float32Array:
     return np.random.default_rng(seed).normal(size=(hits, WINDOW_SAMPLES)).astype(np.float32)
 
 
+def no_groups(onsets: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    return np.full(len(onsets), NO_GROUP)
+
+
 @lru_cache(maxsize=1)
 def tiny_network() -> Refiner:
     torch.manual_seed(0)
@@ -76,7 +84,8 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def test_gain_and_polarity_change_no_window(gain_db: float, inverted: bool, seed: int) -> None:
     around = noise_windows(3, seed)
     gain = np.float32(10.0 ** (gain_db / 20.0) * (-1.0 if inverted else 1.0))
-    np.testing.assert_allclose(window_rows(around * gain), window_rows(around), atol=1e-3)
+    groups = np.array([NO_GROUP, 0, 5])
+    np.testing.assert_allclose(window_rows(around * gain, groups), window_rows(around, groups), atol=1e-3)
 
 
 @given(offset=st.floats(-0.5, 0.5), seed=st.integers(0, 99))
@@ -85,10 +94,15 @@ def test_a_constant_offset_changes_no_window(offset: float, seed: int) -> None:
     signal = np.random.default_rng(seed).normal(size=5_000) * 0.1
     places = np.array([0, 2_000, 4_999])
     plain, moved = (
-        window_rows(cut_windows(without_offset(one), places, BEFORE_SAMPLES, AFTER_SAMPLES))
+        window_rows(cut_windows(without_offset(one), places, BEFORE_SAMPLES, AFTER_SAMPLES), np.zeros(3, np.int64))
         for one in (signal, signal + offset)
     )
     np.testing.assert_allclose(moved, plain, atol=1e-4)
+
+
+def test_a_window_tells_which_piece_is_meant() -> None:
+    told = window_rows(noise_windows(3, 0), np.array([NO_GROUP, 0, 5]))[:, SIGNAL_ROWS:]
+    assert told.min(axis=2).tolist() == told.max(axis=2).tolist() == [[0] * 6, [1, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 1]]
 
 
 @given(shift=st.integers(-300, 300), place=st.integers(-100, 3_100))
@@ -130,7 +144,7 @@ def test_silence_is_not_refined(exported: bytes) -> None:
     refiner = HitRefiner(exported, threshold=0.0)
     onsets = np.array([-3.5, 100.25, 4_999.0])
     for signal in (np.zeros(5_000, np.float32), np.full(5_000, 0.5, np.float32)):
-        refined, replaced = refiner.refine(signal, onsets)
+        refined, replaced = refiner.refine(signal, onsets, no_groups(onsets))
         assert not replaced.any()
         np.testing.assert_array_equal(refined, onsets)
 
@@ -138,21 +152,23 @@ def test_silence_is_not_refined(exported: bytes) -> None:
 def test_what_is_not_sure_enough_stays_where_it_was(exported: bytes) -> None:
     signal = noise_windows(1, 0)[0]
     onsets = np.linspace(0.3, 800.3, 300)
-    refined, replaced = HitRefiner(exported, threshold=UNREACHABLE).refine(signal, onsets)
+    refined, replaced = HitRefiner(exported, threshold=UNREACHABLE).refine(signal, onsets, no_groups(onsets))
     assert not replaced.any()
     np.testing.assert_array_equal(refined, onsets)
-    refined, replaced = HitRefiner(exported, threshold=0.0).refine(signal, onsets)
+    refined, replaced = HitRefiner(exported, threshold=0.0).refine(signal, onsets, no_groups(onsets))
     assert replaced.all()
     assert np.abs(refined - onsets).max() <= REACH_STEPS * STRIDE_SAMPLES + 0.5
 
 
 def test_no_hits_give_no_hits(exported: bytes) -> None:
-    refined, replaced = HitRefiner(exported, threshold=0.0).refine(np.zeros(100, np.float32), np.zeros(0))
+    refined, replaced = HitRefiner(exported, threshold=0.0).refine(
+        np.zeros(100, np.float32), np.zeros(0), np.zeros(0, np.int64)
+    )
     assert refined.shape == replaced.shape == (0,)
 
 
 def test_the_exported_network_computes_what_torch_does(exported: bytes) -> None:
-    windows = window_rows(noise_windows(5, 1))
+    windows = window_rows(noise_windows(5, 1), np.arange(-1, 4))
     assert windows.shape == (5, ROWS, WINDOW_SAMPLES)
     with torch.no_grad():
         expected = tiny_network().eval()(torch.from_numpy(windows)).numpy()
@@ -170,12 +186,14 @@ def test_files_of_another_kind_are_refused(tmp_path: Path) -> None:
         export_refiner(tmp_path / "other.ckpt", tmp_path / "refiner.onnx")
 
 
-def test_the_threshold_lets_few_be_thrown_far() -> None:
+def test_the_threshold_brings_most_hits_near() -> None:
     confidence = np.array([0.9, 0.8, 0.7, 0.6, 0.5])
-    errors_ms = np.array([0.0, 0.1, -3.0, 0.1, 0.1])
-    assert choose_threshold(confidence, errors_ms, far_share=0.0) == 0.8
-    assert choose_threshold(confidence, errors_ms, far_share=0.2) == 0.5
-    assert choose_threshold(confidence[:1], np.array([2.0]), far_share=0.5) == UNREACHABLE
+    coarse_ms = np.array([2.0, -2.0, 0.1, 2.0, 0.1])
+    assert choose_threshold(confidence, coarse_ms, np.array([0.0, 0.1, -3.0, 0.1, 0.1])) == 0.8
+    assert choose_threshold(confidence, coarse_ms, np.array([0.0, 0.1, 0.2, 0.1, 4.0])) == 0.6
+    assert choose_threshold(np.full(5, 0.9), coarse_ms, np.array([0.0, 0.1, -3.0, 2.0, 4.0])) == UNREACHABLE
+    assert choose_threshold(confidence, coarse_ms, coarse_ms) == UNREACHABLE
+    assert choose_threshold(np.zeros(0), np.zeros(0), np.zeros(0)) == UNREACHABLE
 
 
 def test_figures_count_what_is_left() -> None:
@@ -198,7 +216,7 @@ def test_a_strike_is_audible_and_steady_noise_is_not() -> None:
 def test_windows_follow_their_estimates() -> None:
     stretches = synthetic(4, 0)
     errors = np.array([0.0, 100.0, -100.0, 240.0])
-    batch = windowed(stretches, errors)
+    batch = windowed(stretches, errors, stretches.groups)
     np.testing.assert_allclose(batch.onset_samples.numpy(), -errors)
     found = batch.target.numpy().argmax(axis=1)
     assert found.tolist() == [REACH_STEPS, REACH_STEPS - 50, REACH_STEPS + 50, POSITIONS]
@@ -233,7 +251,7 @@ def synthetic(hits: int, seed: int) -> Stretches:
     audio = strikes(hits, np.random.default_rng(seed))
     audio /= np.abs(audio).max(axis=1, keepdims=True)
     yes = np.ones(hits, np.bool_)
-    return Stretches(audio.astype(np.float16), np.zeros(hits, np.float32), yes, yes)
+    return Stretches(audio.astype(np.float16), np.zeros(hits, np.float32), yes, yes, np.zeros(hits, np.int64))
 
 
 def test_shipped_weights_time_the_demo_take(demo_take: Take) -> None:
@@ -243,8 +261,11 @@ def test_shipped_weights_time_the_demo_take(demo_take: Take) -> None:
     errors, sure = [], []
     for channel, signal in zip(demo_take.channels, audio, strict=True):
         own = [hit["performed_seconds"] for hit in hits if hit["close"] == channel.name]
+        groups = [GROUP_OF_PIECE[Piece(hit["piece"])] for hit in hits if hit["close"] == channel.name]
         onsets = np.array(own) * REFINER_RATE_HZ
-        refined, replaced = shipped_refiner().refine(signal, onsets + FIRST_STAGE.draw(rng, len(onsets)))
+        refined, replaced = shipped_refiner().refine(
+            signal, onsets + FIRST_STAGE.draw(rng, len(onsets)), np.array(groups, np.int64)
+        )
         errors.append(np.abs(refined - onsets)[replaced] / REFINER_RATE_HZ)
         sure.append(replaced)
     assert demo_take.sample_rate == REFINER_RATE_HZ
@@ -262,6 +283,7 @@ def test_it_learns_to_time_clicks(tmp_path: Path) -> None:
             onset_samples=stretches.onset_samples,
             audible=stretches.audible,
             is_reference=stretches.is_reference,
+            groups=stretches.groups,
         )
     pl.seed_everything(0)
     trainer = pl.Trainer(
@@ -282,6 +304,6 @@ def test_it_learns_to_time_clicks(tmp_path: Path) -> None:
     unseen = strikes(50, rng)
     onsets = CENTRE + np.arange(50) * unseen.shape[1]
     estimates = onsets + rng.uniform(-100.0, 100.0, 50)
-    refined, replaced = refiner.refine(unseen.ravel(), estimates)
+    refined, replaced = refiner.refine(unseen.ravel(), estimates, no_groups(estimates))
     assert replaced.mean() > 0.5
     assert np.median(np.abs(refined - onsets)) < 0.0003 * REFINER_RATE_HZ
