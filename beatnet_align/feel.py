@@ -6,7 +6,7 @@ import numpy as np
 
 from beatnet_align.claims import Claim, one_piece
 from beatnet_align.edit_plan import Flag
-from beatnet_align.hit_outputs import GROUP_OF_PIECE, PIECE_GROUPS
+from beatnet_align.hit_outputs import GROUP_OF_PIECE, PIECE_GROUPS, UNKNOWN_GROUP
 from beatnet_align.hits import Hit, Piece
 from beatnet_align.tempo_map import TempoMap
 from beatnet_align.units import FloatArray, samples_to_seconds
@@ -26,7 +26,7 @@ GROUP_NAMES = (*PIECE_GROUPS, "other")
 
 def group_of(piece: Piece) -> str:
     """The kind of a piece: kick, snare, hihat, tom, ride, crash, or other where it is not known."""
-    return GROUP_NAMES[GROUP_OF_PIECE.get(piece, len(PIECE_GROUPS))]
+    return GROUP_NAMES[GROUP_OF_PIECE.get(piece, UNKNOWN_GROUP)]
 
 
 def piece_feel_seconds(

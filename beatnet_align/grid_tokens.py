@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from beatnet_align.grid import Grid
 from beatnet_align.groove import TICKS_PER_BEAT
-from beatnet_align.hit_outputs import GROUP_OF_PIECE, PIECE_GROUPS
+from beatnet_align.hit_outputs import UNKNOWN_GROUP, groups_of
 from beatnet_align.hits import Hit
 from beatnet_align.tempo_map import TempoMap
 from beatnet_align.units import FloatArray, IntArray, samples_to_seconds
@@ -27,8 +27,7 @@ LEAVE, ORNAMENT = CANDIDATES, CANDIDATES + 1
 """Columns of the answer behind the candidates: no hit of its own line, or adorns another stroke."""
 
 ANSWERS = CANDIDATES + 2
-UNKNOWN_GROUP = len(PIECE_GROUPS)
-GROUPS = len(PIECE_GROUPS) + 1
+GROUPS = UNKNOWN_GROUP + 1
 
 _PHASES = (1, 2, 3, 4, 6)  # turns a beat
 _BAR_PHASES = (1, 2)  # turns a bar
@@ -53,7 +52,7 @@ class Struck:
 
     Attributes:
         seconds: [hits], onsets.
-        groups: [hits], place in ``PIECE_GROUPS``, or :data:`UNKNOWN_GROUP`.
+        groups: [hits], place in ``PIECE_GROUPS``, or :data:`~beatnet_align.hit_outputs.UNKNOWN_GROUP`.
         velocities, confidences: [hits], 0 to 1.
     """
 
@@ -67,7 +66,7 @@ class Struck:
         """The hits of a take, which must be in order."""
         return cls(
             samples_to_seconds(np.array([hit.onset_samples for hit in hits], np.int64), sample_rate),
-            np.array([GROUP_OF_PIECE.get(hit.piece, UNKNOWN_GROUP) for hit in hits], np.int64),
+            groups_of(hit.piece for hit in hits),
             np.array([hit.velocity for hit in hits]),
             np.array([hit.confidence for hit in hits]),
         )

@@ -1,7 +1,12 @@
 """What HitNet is told of channels and says of each frame: the layout that training writes and the effect reads."""
 
+from collections.abc import Iterable
+
+import numpy as np
+
 from beatnet_align.hits import Piece
 from beatnet_align.roles import Role
+from beatnet_align.units import IntArray
 
 ROLES = tuple(Role)
 """Channels' roles are told by their place in here."""
@@ -18,6 +23,8 @@ PIECE_GROUPS: dict[str, tuple[Piece, ...]] = {
 
 PIECES = tuple(piece for group in PIECE_GROUPS.values() for piece in group)
 GROUP_OF_PIECE = {piece: i for i, group in enumerate(PIECE_GROUPS.values()) for piece in group}
+UNKNOWN_GROUP = len(PIECE_GROUPS)
+"""Stands for the group of a piece that is not known."""
 _GROUPS = len(PIECE_GROUPS)
 
 # Rows of the take's output, [TAKE_ROWS, frames]: logits, but for offsets, in frames from a frame's middle to the onset;
@@ -35,3 +42,8 @@ HEARD = 0
 HEARD_OFFSET = 1
 OWN = slice(2, 2 + _GROUPS)
 CHANNEL_ROWS = OWN.stop
+
+
+def groups_of(pieces: Iterable[Piece]) -> IntArray:
+    """Places in ``PIECE_GROUPS``, or :data:`UNKNOWN_GROUP`, one a piece."""
+    return np.array([GROUP_OF_PIECE.get(piece, UNKNOWN_GROUP) for piece in pieces], np.int64)

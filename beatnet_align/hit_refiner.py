@@ -27,9 +27,6 @@ BEFORE_SAMPLES, AFTER_SAMPLES = 384, 512
 WINDOW_SAMPLES = BEFORE_SAMPLES + AFTER_SAMPLES
 SIGNAL_ROWS = 5
 ROWS = SIGNAL_ROWS + len(PIECE_GROUPS)
-NO_GROUP = -1
-"""Stands for a piece group that is not known."""
-
 STRIDE_SAMPLES = 2
 REACH_STEPS = 110
 """Places that the network can name lie ``STRIDE_SAMPLES`` apart and so many steps (5 ms) to either side."""
@@ -83,7 +80,7 @@ def window_rows(around: Audio, groups: IntArray) -> Windows:
 
     Args:
         around: [hits, WINDOW_SAMPLES], without offset.
-        groups: [hits], places in ``PIECE_GROUPS``, or ``NO_GROUP``.
+        groups: [hits], places in ``PIECE_GROUPS``, or ``UNKNOWN_GROUP``.
     """
     largest = np.take_along_axis(around, np.abs(around).argmax(axis=1)[:, None], axis=1)
     signal = np.divide(around, largest, out=np.zeros_like(around), where=np.abs(largest) > SILENT)

@@ -28,8 +28,8 @@ from beatnet_align.hit_features import (
     reference_db,
     to_feature_rate,
 )
-from beatnet_align.hit_outputs import PIECE_GROUPS, ROLES
-from beatnet_align.hit_refiner import NO_GROUP, HitRefiner, shipped_refiner
+from beatnet_align.hit_outputs import PIECE_GROUPS, ROLES, groups_of
+from beatnet_align.hit_refiner import HitRefiner, shipped_refiner
 from beatnet_align.hits import Hit, Piece
 from beatnet_align.onnx_networks import open_network, shipped_weights
 from beatnet_align.roles import Role
@@ -278,7 +278,7 @@ def _onsets_in_block(found: Sequence[FoundHit], audio: Audio, refiner: HitRefine
     onsets = np.array([hit.onset_frames * HOP_SAMPLES for hit in found], np.float64)
     if refiner is not None:
         channels = np.array([hit.channel for hit in found], np.int64)
-        groups = np.array([NO_GROUP if hit.piece is Piece.UNKNOWN else hit.group for hit in found], np.int64)
+        groups = groups_of(hit.piece for hit in found)
         for channel in np.unique(channels):
             of_channel = channels == channel
             onsets[of_channel], _ = refiner.refine(audio[channel], onsets[of_channel], groups[of_channel])

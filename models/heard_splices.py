@@ -19,11 +19,10 @@ from beatnet_align.grid import Grid
 from beatnet_align.grid_tokens import LEAVE, ORNAMENT, GridTokens, Struck, grid_tokens
 from beatnet_align.gridnet import gridnet_claims
 from beatnet_align.hit_features import HOP_SAMPLES, hit_features, normalised, reference_db
-from beatnet_align.hit_outputs import GROUP_OF_PIECE
+from beatnet_align.hit_outputs import GROUP_OF_PIECE, UNKNOWN_GROUP, groups_of
 from beatnet_align.hit_refiner import (
     AFTER_SAMPLES,
     BEFORE_SAMPLES,
-    NO_GROUP,
     HitRefiner,
     cut_windows,
     window_rows,
@@ -157,7 +156,8 @@ class Listener:
             **self._offsets(take, audio, unrefined),
             places=np.array([hit.onset_samples for hit in unrefined], np.int64),
             windows=window_rows(
-                _around(audio, unrefined, [hit.onset_samples for hit in unrefined]), _groups(unrefined)
+                _around(audio, unrefined, [hit.onset_samples for hit in unrefined]),
+                groups_of(hit.piece for hit in unrefined),
             ),
             onsets=np.array([hit.onset_samples for hit in hits], np.int64),
             true_onsets=true_onsets,
@@ -194,12 +194,8 @@ class Listener:
 
 
 def _refined(hit: Hit, signal: Float32Array, refiner: HitRefiner) -> Hit:
-    onset, _ = refiner.refine(signal, np.array([float(hit.onset_samples)]), _groups([hit]))
+    onset, _ = refiner.refine(signal, np.array([float(hit.onset_samples)]), groups_of([hit.piece]))
     return replace(hit, onset_samples=int(np.clip(np.rint(onset[0]), 0, len(signal) - 1)))
-
-
-def _groups(hits: Sequence[Hit]) -> IntArray:
-    return np.array([GROUP_OF_PIECE.get(hit.piece, NO_GROUP) for hit in hits], np.int64)
 
 
 def _around(audio: Float32Array, hits: Sequence[Hit], places: Sequence[int] | FloatArray) -> Float32Array:
@@ -240,7 +236,7 @@ def true_hits(
         groups[GROUP_OF_PIECE[Piece(true["piece"])]].append(true)
     found: list[Mapping[str, Any] | None] = []
     for hit in heard:
-        same = groups.get(GROUP_OF_PIECE.get(hit.piece, NO_GROUP), [])
+        same = groups.get(GROUP_OF_PIECE.get(hit.piece, UNKNOWN_GROUP), [])
         off_seconds = [abs(true["performed_seconds"] - hit.onset_samples / sample_rate) for true in same]
         nearest = int(np.argmin(off_seconds)) if same else 0
         found.append(same[nearest] if same and off_seconds[nearest] <= MATCH_SECONDS else None)

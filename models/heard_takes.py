@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from beatnet_align.grid import Grid
-from beatnet_align.grid_tokens import UNKNOWN_GROUP, Struck
-from beatnet_align.hit_outputs import GROUP_OF_PIECE, PIECE_GROUPS
+from beatnet_align.grid_tokens import Struck
+from beatnet_align.hit_outputs import PIECE_GROUPS, UNKNOWN_GROUP, groups_of
 from beatnet_align.tempo_map import TempoMap
 from beatnet_align.units import FloatArray, IntArray
 from datagen.played.parts import BoolArray
@@ -82,7 +82,6 @@ HITNETS_ERRORS = HearingErrors((0.08, 0.08), (0.03, 0.03), (0.05, 0.05), 0.0, (0
 def take_of(performance: Performance, grid: Grid) -> GridTake:
     """The strokes of a performance as hits that were all found, with the lines of ``grid`` to choose from."""
     strokes = performance.strokes
-    groups = [GROUP_OF_PIECE.get(stroke.piece, UNKNOWN_GROUP) for stroke in strokes]
     nominals = np.array([stroke.score_beats for stroke in strokes], np.float64)
     bars = performance.tempo_map.bar_of(nominals)
     return GridTake(
@@ -90,7 +89,7 @@ def take_of(performance: Performance, grid: Grid) -> GridTake:
         bars=int(bars.max(initial=0)),
         struck=Struck(
             np.array([stroke.performed_seconds for stroke in strokes], np.float64),
-            np.array(groups, np.int64),
+            groups_of(stroke.piece for stroke in strokes),
             np.array([stroke.velocity for stroke in strokes], np.float64),
             np.full(len(strokes), CLEAN_CONFIDENCE),
         ),

@@ -11,9 +11,8 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, IterableDataset
 
-from beatnet_align.hit_outputs import PIECE_GROUPS
+from beatnet_align.hit_outputs import PIECE_GROUPS, UNKNOWN_GROUP
 from beatnet_align.hit_refiner import (
-    NO_GROUP,
     POSITIONS,
     REACH_STEPS,
     REFINER_RATE_HZ,
@@ -55,7 +54,7 @@ class EstimateErrors:
         drawn = rng.random(len(groups))
         others = rng.integers(len(PIECE_GROUPS), size=len(groups))
         named = np.where(drawn < self.misnamed_share, others, groups)
-        return np.where(drawn > 1.0 - self.unnamed_share, NO_GROUP, named)
+        return np.where(drawn > 1.0 - self.unnamed_share, UNKNOWN_GROUP, named)
 
 
 FIRST_STAGE = EstimateErrors()

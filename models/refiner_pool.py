@@ -10,7 +10,7 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from beatnet_align.errors import InputError
-from beatnet_align.hit_outputs import GROUP_OF_PIECE, PIECE_GROUPS
+from beatnet_align.hit_outputs import PIECE_GROUPS, groups_of
 from beatnet_align.hit_refiner import (
     AFTER_SAMPLES,
     BEFORE_SAMPLES,
-    NO_GROUP,
     REFINER_RATE_HZ,
     WINDOW_SAMPLES,
     cut_windows,
@@ -91,13 +90,7 @@ class Stretches:
 
     def chosen(self, rows: IntArray) -> "Stretches":
         """Some of them."""
-        return Stretches(
-            np.asarray(self.audio[rows]),
-            self.onset_samples[rows],
-            self.audible[rows],
-            self.is_reference[rows],
-            self.groups[rows],
-        )
+        return Stretches(*(np.asarray(getattr(self, field.name)[rows]) for field in fields(self)))
 
 
 def audible_rise(around: Float32Array, onset_column: int) -> npt.NDArray[np.bool_]:
@@ -141,20 +134,15 @@ def stretches_of_take(
     own = _some(np.argwhere(is_reference), share.reference, rng)
     others = _some(np.argwhere(np.isfinite(arrivals) & ~is_reference), share.others, rng)
     nowhere = _nowhere(arrivals, audio.shape[1], share.nowhere, rng)
-    groups = np.array([GROUP_OF_PIECE.get(Piece(hit["piece"]), NO_GROUP) for hit in hits], np.int64)
+    groups = groups_of(Piece(hit["piece"]) for hit in hits)
     of_nowhere = rng.integers(len(PIECE_GROUPS), size=len(nowhere))
     parts = [
-        _cut(audio, own[:, 1], arrivals[own[:, 0], own[:, 1]], groups[own[:, 0]], is_hit=True, is_reference=True),
-        _cut(
-            audio,
-            others[:, 1],
-            arrivals[others[:, 0], others[:, 1]],
-            groups[others[:, 0]],
-            is_hit=True,
-            is_reference=False,
-        ),
-        _cut(audio, nowhere[:, 0], nowhere[:, 1].astype(np.float64), of_nowhere, is_hit=False, is_reference=False),
+        _cut(audio, channels, arrivals[struck, channels], groups[struck], is_hit=True, is_reference=is_reference)
+        for (struck, channels), is_reference in ((own.T, True), (others.T, False))
     ]
+    parts.append(
+        _cut(audio, nowhere[:, 0], nowhere[:, 1].astype(np.float64), of_nowhere, is_hit=False, is_reference=False)
+    )
     return _joined(parts)
 
 
@@ -193,13 +181,7 @@ def _cut(
 
 
 def _joined(parts: list[Stretches]) -> Stretches:
-    return Stretches(
-        np.concatenate([part.audio for part in parts]),
-        np.concatenate([part.onset_samples for part in parts]),
-        np.concatenate([part.audible for part in parts]),
-        np.concatenate([part.is_reference for part in parts]),
-        np.concatenate([part.groups for part in parts]),
-    )
+    return Stretches(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Stretches)))
 
 
 def write_stretches(

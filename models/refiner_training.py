@@ -31,12 +31,14 @@ def choose_threshold(confidence: FloatArray, coarse_ms: FloatArray, refined_ms: 
         coarse_ms: [hits], errors of the estimates.
         refined_ms: [hits], what would be left after refining.
     """
+    if not len(confidence):
+        return UNREACHABLE
     order = np.argsort(-confidence, kind="stable")
     gains = (np.abs(refined_ms) <= FAR_MS).astype(np.int64) - (np.abs(coarse_ms) <= FAR_MS)
     gained = np.cumsum(gains[order])
     ends = np.append(np.diff(confidence[order]) < 0.0, True)  # those as sure as each other are refined together
-    best = int(np.argmax(np.where(ends, gained, np.iinfo(np.int64).min))) if len(order) else 0
-    return float(confidence[order[best]]) if len(order) and gained[best] > 0 else UNREACHABLE
+    best = int(np.argmax(np.where(ends, gained, np.iinfo(np.int64).min)))
+    return float(confidence[order[best]]) if gained[best] > 0 else UNREACHABLE
 
 
 def timing_figures(coarse_ms: FloatArray, refined_ms: FloatArray, replaced: npt.NDArray[np.bool_]) -> dict[str, float]:

@@ -12,11 +12,11 @@ from beatnet_align.grid_tokens import (
     GROUPS,
     PATTERN_FEATURES,
     TOKEN_FEATURES,
-    UNKNOWN_GROUP,
     GridTokens,
     Struck,
     grid_tokens,
 )
+from beatnet_align.hit_outputs import UNKNOWN_GROUP
 from beatnet_align.hits import Hit, Piece
 from beatnet_align.tempo_map import TempoChange, TempoMap, TimeSignature
 from beatnet_align.units import FloatArray

@@ -9,8 +9,9 @@ import torch
 
 from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid
-from beatnet_align.grid_tokens import ANSWERS, CANDIDATES, LEAVE, ORNAMENT, PATTERN_FEATURES, UNKNOWN_GROUP, grid_tokens
+from beatnet_align.grid_tokens import ANSWERS, CANDIDATES, LEAVE, ORNAMENT, PATTERN_FEATURES, grid_tokens
 from beatnet_align.gridnet import GridNetModel
+from beatnet_align.hit_outputs import UNKNOWN_GROUP
 from beatnet_align.line_confidence import BAR_HITS
 from beatnet_align.line_decoding import choose_lines
 from datagen.played.mixed_scores import mixed_score

@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 
 from beatnet_align.demo import demo_folder
 from beatnet_align.errors import InputError
-from beatnet_align.hit_outputs import GROUP_OF_PIECE
+from beatnet_align.hit_outputs import UNKNOWN_GROUP, groups_of
 from beatnet_align.hit_refiner import (
     AFTER_SAMPLES,
     BEFORE_SAMPLES,
-    NO_GROUP,
     POSITIONS,
     REACH_STEPS,
     REFINER_RATE_HZ,
@@ -62,7 +61,7 @@ def noise_windows(hits: int, seed: int) -> Float32Array:
 
 
 def no_groups(onsets: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    return np.full(len(onsets), NO_GROUP)
+    return np.full(len(onsets), UNKNOWN_GROUP)
 
 
 @lru_cache(maxsize=1)
@@ -84,7 +83,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def test_gain_and_polarity_change_no_window(gain_db: float, inverted: bool, seed: int) -> None:
     around = noise_windows(3, seed)
     gain = np.float32(10.0 ** (gain_db / 20.0) * (-1.0 if inverted else 1.0))
-    groups = np.array([NO_GROUP, 0, 5])
+    groups = np.array([UNKNOWN_GROUP, 0, 5])
     np.testing.assert_allclose(window_rows(around * gain, groups), window_rows(around, groups), atol=1e-3)
 
 
@@ -101,7 +100,7 @@ def test_a_constant_offset_changes_no_window(offset: float, seed: int) -> None:
 
 
 def test_a_window_tells_which_piece_is_meant() -> None:
-    told = window_rows(noise_windows(3, 0), np.array([NO_GROUP, 0, 5]))[:, SIGNAL_ROWS:]
+    told = window_rows(noise_windows(3, 0), np.array([UNKNOWN_GROUP, 0, 5]))[:, SIGNAL_ROWS:]
     assert told.min(axis=2).tolist() == told.max(axis=2).tolist() == [[0] * 6, [1, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 1]]
 
 
@@ -168,7 +167,7 @@ def test_no_hits_give_no_hits(exported: bytes) -> None:
 
 
 def test_the_exported_network_computes_what_torch_does(exported: bytes) -> None:
-    windows = window_rows(noise_windows(5, 1), np.arange(-1, 4))
+    windows = window_rows(noise_windows(5, 1), np.array([UNKNOWN_GROUP, 0, 1, 2, 3]))
     assert windows.shape == (5, ROWS, WINDOW_SAMPLES)
     with torch.no_grad():
         expected = tiny_network().eval()(torch.from_numpy(windows)).numpy()
@@ -261,11 +260,9 @@ def test_shipped_weights_time_the_demo_take(demo_take: Take) -> None:
     errors, sure = [], []
     for channel, signal in zip(demo_take.channels, audio, strict=True):
         own = [hit["performed_seconds"] for hit in hits if hit["close"] == channel.name]
-        groups = [GROUP_OF_PIECE[Piece(hit["piece"])] for hit in hits if hit["close"] == channel.name]
+        groups = groups_of(Piece(hit["piece"]) for hit in hits if hit["close"] == channel.name)
         onsets = np.array(own) * REFINER_RATE_HZ
-        refined, replaced = shipped_refiner().refine(
-            signal, onsets + FIRST_STAGE.draw(rng, len(onsets)), np.array(groups, np.int64)
-        )
+        refined, replaced = shipped_refiner().refine(signal, onsets + FIRST_STAGE.draw(rng, len(onsets)), groups)
         errors.append(np.abs(refined - onsets)[replaced] / REFINER_RATE_HZ)
         sure.append(replaced)
     assert demo_take.sample_rate == REFINER_RATE_HZ
