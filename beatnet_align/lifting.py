@@ -177,7 +177,7 @@ class HeardBlock:
         To be asked for after :meth:`sounds`.
 
         Returns:
-            The number of that hit and its sound; None where nothing was struck just before.
+            The number of that hit and its sound; None where nothing was struck just before, or what was is not lifted.
         """
         onset = self.hits[number].strike.onset_samples
         fresh = seconds_to_samples(FRESH_SECONDS, self.sample_rate)
@@ -186,7 +186,9 @@ class HeardBlock:
             apart = onset - self.hits[before].strike.onset_samples
             if apart > fresh:
                 return None
-            if apart >= least and self.hits[before].lifted:
+            if apart >= least:
+                if not self.hits[before].lifted:
+                    return None
                 self._gate(self.hits[before], self._early[number])
                 return before, self._early[number]
         return None

@@ -4,7 +4,6 @@ Outside repaired stretches the output is the splice's, bit for bit. A stretch be
 of an attack, as every join does.
 """
 
-from bisect import bisect_right
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ from itertools import pairwise
 
 import numpy as np
 
-from beatnet_align.bin_shares import LET_GO_SECONDS
 from beatnet_align.cut_list import validate
 from beatnet_align.edit_plan import EditPlan
 from beatnet_align.repair import Placement, placements
@@ -150,15 +148,7 @@ def _mix_in(spliced: Audio, separated: Audio, rows: Sequence[int], stretch: Stre
 
 
 def _separator(take: Take, plan: EditPlan, placed: Sequence[Placement], repaired: Sequence[Stretch]) -> Separator:
-    """A separator of the hits that are heard in repaired stretches."""
+    """A separator that is asked for the repaired stretches."""
     shifts = [shift for placement in placed for shift in placement.shifts_samples]
-    rings = seconds_to_samples(LET_GO_SECONDS, take.sample_rate)
-    starts = [move.onset_samples + shift for move, shift in zip(plan.moves, shifts, strict=True)]
-    stops = [one.stop for one in repaired]
-    next_to = [bisect_right(stops, start) for start in starts]  # the first stretch that ends after a hit starts
-    wanted = [
-        number < len(repaired) and start + rings >= repaired[number].start
-        for number, start in zip(next_to, starts, strict=True)
-    ]
-    asked = np.array([(one.start, one.stop) for one in repaired], np.int64)
-    return Separator(take, plan, shifts, wanted, asked)
+    lifted = [lifted for placement in placed for lifted in placement.lifted]
+    return Separator(take, plan, shifts, lifted, np.array([(one.start, one.stop) for one in repaired], np.int64))

@@ -1,7 +1,8 @@
 """Where a plan lifts hits out of the microphones instead of cutting, and why; and where every hit sounds then.
 
-A cut moves all that is struck for one line together. Where that would leave a hit off its place, the line is repaired:
-every hit moves by its own shift, see ``separation.py``.
+A cut moves all that is struck for one line together. A hit that it would leave off its place is lifted out and moves by
+its own shift, see ``separation.py``; what the cut takes to its place goes with the cut, as it stands in every
+microphone.
 """
 
 from collections.abc import Sequence
@@ -22,19 +23,25 @@ class Placement:
     Attributes:
         moves: The hits that a cut would move together.
         cut_shifts_samples: How far the cut takes each of them.
-        repaired: Whether each is moved by its own shift instead.
+        lifted: Whether each is moved by its own shift instead.
         reason: Why, in plain words.
     """
 
     moves: tuple[Move, ...]
     cut_shifts_samples: tuple[int, ...]
-    repaired: bool
+    lifted: tuple[bool, ...]
     reason: str
+
+    @property
+    def repaired(self) -> bool:
+        """Whether any is lifted."""
+        return any(self.lifted)
 
     @property
     def shifts_samples(self) -> tuple[int, ...]:
         """How far each hit really moves; positive is later."""
-        return tuple(move.shift_samples for move in self.moves) if self.repaired else self.cut_shifts_samples
+        of_moves = zip(self.moves, self.cut_shifts_samples, self.lifted, strict=True)
+        return tuple(move.shift_samples if lifted else cut for move, cut, lifted in of_moves)
 
     @property
     def starts_samples(self) -> int:
@@ -84,20 +91,23 @@ def landed_samples(plan: EditPlan) -> list[int]:
 
 def _placement(plan: EditPlan, segment: tuple[Move, ...], cut_shifts: tuple[int, ...], bar: int) -> Placement:
     repair, rate = plan.repair, plan.take.sample_rate
-    off = [abs(move.shift_samples - shift) for move, shift in zip(segment, cut_shifts, strict=True)]
-    worst = seconds_to_ms(samples_to_seconds(max(off), rate))
+    nothing = (False,) * len(segment)
     match repair.render:
         case Render.SPLICE:
-            return Placement(segment, cut_shifts, repaired=False, reason="all is spliced")
+            return Placement(segment, cut_shifts, nothing, "all is spliced")
         case Render.SEPARATE:
-            return Placement(segment, cut_shifts, repaired=True, reason="all is separated")
+            return Placement(segment, cut_shifts, (True,) * len(segment), "all is separated")
         case Render.AUTO:
-            if max(off) <= seconds_to_samples(repair.flam_seconds, rate):
-                return Placement(segment, cut_shifts, repaired=False, reason="a cut takes every hit to its place")
-            reason = f"a cut would leave {segment[off.index(max(off))].piece.value} {worst:.1f} ms off its place"
+            off = [abs(move.shift_samples - shift) for move, shift in zip(segment, cut_shifts, strict=True)]
+            astray = tuple(distance > seconds_to_samples(repair.flam_seconds, rate) for distance in off)
+            if not any(astray):
+                return Placement(segment, cut_shifts, nothing, "a cut takes every hit to its place")
+            worst_ms = seconds_to_ms(samples_to_seconds(max(off), rate))
+            piece = segment[off.index(max(off))].piece.value
+            reason = f"a cut would leave {piece} {worst_ms:.1f} ms off its place"
             if bar not in repair.repaired_bars:
-                return Placement(segment, cut_shifts, repaired=False, reason=f"{reason}, but not in these bars")
-            return Placement(segment, cut_shifts, repaired=True, reason=reason)
+                return Placement(segment, cut_shifts, nothing, f"{reason}, but not in these bars")
+            return Placement(segment, cut_shifts, astray, reason)
 
 
 def _bars(plan: EditPlan, of_segments: Sequence[tuple[Move, ...]]) -> list[int]:

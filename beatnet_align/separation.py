@@ -48,7 +48,7 @@ class Separator:
         take: The take that the plan belongs to; several threads read it.
         plan: Valid for the take.
         shifts_samples: [moves], how far each hit goes.
-        wanted: [moves], whether a hit is lifted at all; the others go with the splice.
+        lifted: [moves], whether a hit is lifted at all; the others go with the splice.
         asked: [stretches, 2], from where to where the output will be read, in samples.
     """
 
@@ -57,12 +57,12 @@ class Separator:
         take: Take,
         plan: EditPlan,
         shifts_samples: Sequence[int],
-        wanted: Sequence[bool],
+        lifted: Sequence[bool],
         asked: IntArray,
     ) -> None:
         hits = [
-            HitToLift(Strike.of(move), shift, lifted, _favours(take, move))
-            for move, shift, lifted in zip(plan.moves, shifts_samples, wanted, strict=True)
+            HitToLift(Strike.of(move), shift, is_lifted, _favours(take, move))
+            for move, shift, is_lifted in zip(plan.moves, shifts_samples, lifted, strict=True)
         ]
         self._lifter = Lifter(take, hits)
         self._blocks = self._lifter.blocks_near(0, take.samples)

@@ -116,8 +116,16 @@ def test_every_hit_lands_where_its_placement_takes_it(moves: tuple[Move, ...]) -
         landed = [move.onset_samples + shift for move, shift in zip(moves, shifts, strict=True)]
         assert landed_samples(plan) == landed
         for placement in placed:
-            wanted = tuple(move.shift_samples for move in placement.moves)
-            assert placement.shifts_samples == (wanted if placement.repaired else placement.cut_shifts_samples)
+            of_moves = zip(placement.moves, placement.cut_shifts_samples, placement.lifted, strict=True)
+            wanted = [move.shift_samples if lifted else cut for move, cut, lifted in of_moves]
+            assert list(placement.shifts_samples) == wanted
+
+
+def test_hits_that_the_cut_takes_to_their_place_go_with_it_beside_one_that_is_lifted() -> None:
+    (placement,) = placements(plan_of(line(4, 0, 15, 1)))
+    assert [move.piece for move in placement.moves] == [Piece.KICK, Piece.HIHAT_CLOSED, Piece.SNARE]
+    assert placement.lifted == (False, False, True)
+    assert placement.shifts_samples == (0, 0, -15 * MS)
 
 
 def test_a_reason_names_the_piece_and_how_far_off_a_cut_leaves_it() -> None:
@@ -187,7 +195,8 @@ def any_placements(draw: st.DrawFn) -> list[Placement]:
             for late in spread
         )
         cut = draw(st.integers(-300, 300))
-        found.append(Placement(moves, (cut,) * len(moves), draw(st.booleans()), "drawn"))
+        lifted = draw(st.lists(st.booleans(), min_size=len(moves), max_size=len(moves)).map(tuple))
+        found.append(Placement(moves, (cut,) * len(moves), lifted, "drawn"))
     return found
 
 

@@ -453,25 +453,25 @@ def test_no_thread_is_left_behind(blocks: int, monkeypatch: pytest.MonkeyPatch) 
     assert not set(threading.enumerate()) - before
 
 
-def test_hits_are_lifted_where_they_are_heard_in_a_repaired_stretch(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("repair", [AUTO, SEPARATE])
+def test_auto_lifts_what_a_cut_leaves_off_its_place_and_separate_everything(
+    repair: RepairSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[bool] = []
 
     class Spy(Separator):
         def __init__(
-            self, take: Take, plan: EditPlan, shifts: Sequence[int], wanted: Sequence[bool], heard: IntArray
+            self, take: Take, plan: EditPlan, shifts: Sequence[int], lifted: Sequence[bool], heard: IntArray
         ) -> None:
-            asked.extend(wanted)
-            super().__init__(take, plan, shifts, wanted, heard)
+            asked.extend(lifted)
+            super().__init__(take, plan, shifts, lifted, heard)
 
     monkeypatch.setattr(rendering, "Separator", Spy)
     take = take_from_array(noise(2, 20 * RATE), RATE)
-    flams = (6, 7, 12)
     goes = [(onset * RATE, 0, onset, Piece.KICK) for onset in range(1, 19)]
-    goes = sorted([*goes, *((onset * RATE + 120, -120, onset, Piece.SNARE) for onset in flams)])
-    render_whole(take, plan_of(take, goes))
-    # A second of ringing reaches from the hit before into the stretch; a stretch ends in front of the next hit.
-    heard = {5, 6, 7, 11, 12}
-    assert asked == [line in heard for _, _, line, _ in goes]
+    goes = sorted([*goes, *((onset * RATE + 120, -120, onset, Piece.SNARE) for onset in (6, 7, 12))])
+    render_whole(take, plan_of(take, goes, repair))
+    assert asked == [repair is SEPARATE or piece is Piece.SNARE for _, _, _, piece in goes]
 
 
 @settings(max_examples=25)
