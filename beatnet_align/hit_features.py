@@ -91,10 +91,11 @@ def _channel_features(signal: npt.NDArray[np.float32]) -> Features:
     power = np.empty((frames, FEATURES), np.float32)
     stretches = power[:, : DIFFERENCES * LEVEL_FEATURES]
     difference = signal
-    for columns in np.split(stretches, DIFFERENCES, axis=1):
+    for order, columns in enumerate(np.split(stretches, DIFFERENCES, axis=1)):
+        if order:
+            difference = np.diff(difference, prepend=difference[:1])
         blocks = difference.reshape(frames, LEVEL_FEATURES, BLOCK_SAMPLES)
         np.vecdot(blocks, blocks, out=columns)
-        difference = np.diff(difference, prepend=difference[:1])
     stretches /= np.float32(BLOCK_SAMPLES)
     first = stretches.shape[1]
     for window_samples, bands, lowest_hz in MEL_WINDOWS:

@@ -30,7 +30,7 @@ BLOCK_SECONDS, LEAST_BLOCK_SECONDS = 8.0, 2.0
 BLOCK_VALUES = 8 * 12 * 48_000
 """Blocks get shorter where more than so many samples, of all channels, lie in one."""
 
-CONTEXT_BEFORE_SECONDS = 0.5
+CONTEXT_BEFORE_SECONDS = 0.2
 """Enough to see how strong the hits before a block were; 0.1 to 2 s gave the same figures on the bench."""
 
 Float32Audio = npt.NDArray[np.float32]

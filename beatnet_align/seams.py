@@ -117,7 +117,7 @@ def seam(outgoing: Audio, incoming: Audio, tail_samples: int, sample_rate: int) 
     voices = voices[..., context - heard :]
     banded = in_bands(voices, sample_rate)
     knots = knot_places(samples, sample_rate)
-    levels_db = _levels_db(np.concatenate([(banded[0] + banded[1])[None], banded]), heard + knots, sample_rate)
+    levels_db = _levels_db(banded, heard + knots, sample_rate)
     return Seam(
         banded[..., heard:],
         _features(levels_db, samples, sample_rate, opens=opens),
@@ -224,11 +224,21 @@ def in_bands(audio: Float32Array, sample_rate: int) -> Float32Array:
     padded = np.concatenate([audio[..., margin - 1 :: -1], audio, audio[..., : -margin - 1 : -1]], axis=-1)
     size = next_fast_len(padded.shape[-1], real=True)
     spectra = rfft(padded, size)
+    bands = np.empty((*audio.shape[:-1], BANDS, samples), np.float32)
+    highest = bands[..., -1, :]
+    highest[:] = audio
+    for band, share in enumerate(_shares_of_lower_bands(size, sample_rate)):
+        bands[..., band, :] = irfft(spectra * share, size)[..., margin : margin + samples]
+        highest -= bands[..., band, :]
+    return bands
+
+
+@lru_cache(maxsize=16)
+def _shares_of_lower_bands(size: int, sample_rate: int) -> Float32Array:
+    """How much of every bin of a transform belongs to all bands but the highest, [BANDS − 1, bins]."""
     octaves = np.log2(np.maximum(np.fft.rfftfreq(size, 1.0 / sample_rate), 1.0)[None] / np.array(EDGES_HZ)[:, None])
-    above = 0.5 - 0.5 * np.cos(np.pi * np.clip(octaves + 0.5, 0.0, 1.0))
-    steps = np.concatenate([np.ones((1, above.shape[1])), above, np.zeros((1, above.shape[1]))])
-    bands = irfft(spectra[..., None, :] * (steps[:-1] - steps[1:]).astype(np.float32), size)
-    return np.asarray(bands[..., margin : margin + samples], np.float32)
+    below = 0.5 + 0.5 * np.cos(np.pi * np.clip(octaves + 0.5, 0.0, 1.0))
+    return np.diff(below, axis=0, prepend=0.0).astype(np.float32)
 
 
 def knot_places(samples: int, sample_rate: int) -> FloatArray:
@@ -238,12 +248,25 @@ def knot_places(samples: int, sample_rate: int) -> FloatArray:
 
 
 def _levels_db(banded: Float32Array, places: FloatArray, sample_rate: int) -> FloatArray:
-    """[rows, channels, BANDS, CONTEXT_KNOTS + knots] of [rows, channels, BANDS, samples], about each knot."""
+    """Levels of the tail, which rings and hisses, and of each voice, about each knot.
+
+    Args:
+        banded: [VOICES, channels, BANDS, samples].
+        places: Of the transition's knots, in samples.
+        sample_rate: In hertz.
+
+    Returns:
+        [1 + VOICES, channels, BANDS, CONTEXT_KNOTS + knots].
+    """
     apart = KNOT_SECONDS * sample_rate
     centres = np.concatenate([places[0] + apart * np.arange(-CONTEXT_KNOTS, 0), places])
     samples = banded.shape[-1]
     starts = np.minimum(np.rint(centres).astype(np.int64), samples - 1)
-    between = np.add.reduceat(banded**2, starts, axis=-1)
+    power = np.empty((1 + VOICES, *banded.shape[1:]), np.float32)
+    np.add(banded[0], banded[1], out=power[0])
+    np.square(power[0], out=power[0])
+    np.square(banded, out=power[1:])
+    between = np.add.reduceat(power, starts, axis=-1)
     between[..., 1:] += between[..., :-1].copy()
     stops = np.append(starts[1:], samples)
     width = stops - np.append(starts[:1], starts[:-1])

@@ -250,9 +250,12 @@ def quantise(audio: Audio, bits: int) -> npt.NDArray[np.int32]:
         bits: 8 to 32.
     """
     full_scale = 1 << (bits - 1)
-    exact = audio.astype(np.float64) if bits > 24 else audio
-    steps = np.clip(np.rint(exact * float(full_scale)), -full_scale, full_scale - 1)
-    return steps.astype(np.int32) << np.int32(32 - bits)
+    steps = (audio.astype(np.float64) if bits > 24 else audio) * float(full_scale)
+    np.rint(steps, out=steps)
+    np.clip(steps, -full_scale, full_scale - 1, out=steps)
+    whole = steps.astype(np.int32)
+    whole <<= np.int32(32 - bits)
+    return whole
 
 
 @contextmanager
