@@ -31,6 +31,7 @@ from beatnet_align.hit_features import (
 from beatnet_align.hit_outputs import PIECE_GROUPS, ROLES, groups_of
 from beatnet_align.hit_refiner import HitRefiner, shipped_refiner
 from beatnet_align.hits import Hit, Piece
+from beatnet_align.kick_or_snare import KICK, kicks_among_snares
 from beatnet_align.onnx_networks import open_network, shipped_weights
 from beatnet_align.roles import Role
 from beatnet_align.take import Audio, Take
@@ -197,7 +198,8 @@ def find_hits(
             usual_db.append(np.median(features_db[:, :, _BRIGHT].max(axis=2), axis=1))
             progress(block.done_samples)
     gated = _gated(levelled, np.median(usual_db, axis=0))
-    return _finished(gated, triggers, take, model.decoding, as_heard=as_heard)
+    named = _without_kicks_as_snares(gated, roles)
+    return _finished(named, triggers, take, model.decoding, as_heard=as_heard)
 
 
 @dataclass(frozen=True)
@@ -308,6 +310,27 @@ def _gated(hits: Sequence[_LevelledHit], usual_db: npt.NDArray[np.float32]) -> l
         own = channels == channel
         under_db[own] = np.minimum(under_db[own], levels_db[own, channel].max() - levels_db[own, channel])
     return [hit for hit, under in zip(hits, under_db, strict=True) if under <= GATE_DB]
+
+
+def _without_kicks_as_snares(hits: Sequence[_LevelledHit], roles: Sequence[Role]) -> list[_LevelledHit]:
+    """Hits of a whole take; a snare that is a kick's sound in the snare's microphone is that kick."""
+    if not hits:
+        return []
+    groups = groups_of(hit.found.piece for hit in hits)
+    onsets = np.array([hit.onset_samples for hit in hits], np.float64)
+    levels_db = np.stack([hit.levels_db for hit in hits]).astype(np.float64)
+    logits = np.array([hit.found.group_logit for hit in hits], np.float64)
+    found = kicks_among_snares(groups, onsets, levels_db, logits, roles, FEATURE_RATE_HZ)
+    kick_channels = [channel for channel, role in enumerate(roles) if role is Role.KICK]
+    named = []
+    for hit, doubled, is_kick in zip(hits, found.doubled, found.kicks, strict=True):
+        if is_kick:
+            channel = max(kick_channels, key=lambda one: float(hit.levels_db[one]))
+            kick = replace(hit.found, group=KICK, piece=Piece.KICK, channel=channel)
+            named.append(replace(hit, found=kick, onset_samples=hit.onset_samples - found.late_samples))
+        elif not doubled:
+            named.append(hit)
+    return named
 
 
 def _finished(

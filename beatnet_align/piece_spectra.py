@@ -60,13 +60,13 @@ ITERATIONS = 7
 """With twelve, pieces that are struck together begin to take each other's sound (measured on the bench's sessions)."""
 
 GAIN_STEPS = (1.8, 1.8, 1.8, 1.0)
-"""Exponents of the updates where gains alone are fitted. Any between 0 and 2 is stable (Badeau, Bertin and Vincent 2010,
-"Stability analysis of multiplicative update algorithms"); these four do what seven of 1 do, figure for figure. Templates
-are fitted worse by such steps (0.89 dB for 0.87)."""
+"""Exponents of the updates where gains alone are fitted. Any between 0 and 2 is stable (Badeau, Bertin and Vincent
+2010, "Stability analysis of multiplicative update algorithms"). These four do what seven of 1 do, figure for figure;
+templates are fitted worse by such steps (0.89 dB for 0.87)."""
 
 LEARNING_SECONDS = 40.0
-"""About seventy strokes of what is played most, and a few seconds of work. The bench's sessions have 22 to 26 s; with 20 s
-of them 2 % of the hits lose their phase."""
+"""About seventy strokes of what is played most, and a few seconds of work. The bench's sessions have 22 to 26 s; with
+20 s of them 2 % of the hits lose their phase."""
 
 EXCERPT_SECONDS, LAST_DECAY_SECONDS = 10.0, 1.0
 """An excerpt goes on for the decay of its last hits, unless it is followed by the next."""

@@ -238,7 +238,7 @@ def _shares_of_lower_bands(size: int, sample_rate: int) -> Float32Array:
     """How much of every bin of a transform belongs to all bands but the highest, [BANDS − 1, bins]."""
     octaves = np.log2(np.maximum(np.fft.rfftfreq(size, 1.0 / sample_rate), 1.0)[None] / np.array(EDGES_HZ)[:, None])
     below = 0.5 + 0.5 * np.cos(np.pi * np.clip(octaves + 0.5, 0.0, 1.0))
-    return np.diff(below, axis=0, prepend=0.0).astype(np.float32)
+    return np.asarray(np.diff(below, axis=0, prepend=0.0), np.float32)
 
 
 def knot_places(samples: int, sample_rate: int) -> FloatArray:
