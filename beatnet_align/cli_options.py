@@ -207,8 +207,8 @@ def add_repair(command: argparse.ArgumentParser) -> None:
         "--render",
         choices=[render.value for render in Render],
         help="splice: cut, all microphones and all hits of a line together; separate: lift every hit out of every "
-        "microphone and move it by itself; auto: separate where a cut would leave a flam, splice bit for bit elsewhere "
-        "(default: auto with the neural engine, splice with onset-quantise)",
+        "microphone and move it by itself; auto: only those that a cut would leave off their place, splice bit for bit "
+        "elsewhere (default: auto with the neural engine, splice with onset-quantise)",
     )
     group.add_argument("--flam", metavar="MS", type=float, help=f"auto leaves flams up to this long ({LEFT_FLAM_MS:g})")
     group.add_argument(

@@ -148,8 +148,8 @@ class RepairSettings:
     """Where hits of one line that were struck apart are lifted out of the microphones and moved each by itself.
 
     Attributes:
-        render: SPLICE cuts everywhere; SEPARATE lifts every hit; AUTO lifts where a cut would leave a flam.
-        flam_seconds: AUTO repairs where a cut would leave a hit further than this from its place.
+        render: SPLICE cuts everywhere; SEPARATE lifts every hit; AUTO lifts those that a cut leaves off their place.
+        flam_seconds: AUTO lifts a hit that a cut would leave further than this from its place.
         bars: First and last bar to repair, from 1; None for all.
     """
 

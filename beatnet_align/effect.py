@@ -80,7 +80,7 @@ class BeatDetective:
         crossfade_seconds: Of each join, in front of the attack.
         fill: What sounds in gaps.
         groups: Names of channels or stems that are cut together; none for all together.
-        render: Cut everywhere, lift every hit out of the microphones, or lift where a cut would leave a flam; the
+        render: Cut everywhere, lift every hit out of the microphones, or those that a cut leaves off their place; the
             engine's own way when None.
         flam_seconds: Flams up to this long are left to the cut.
         repair_bars: First and last bar in which flams are repaired, from 1; None for all.

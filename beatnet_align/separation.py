@@ -1,4 +1,4 @@
-"""Lift each hit out of every microphone by masks, and move it by its own shift; what no mask claims is spliced.
+"""Lift hits out of every microphone by masks, and move each by its own shift; all the rest is spliced.
 
 The masks are those of ``bin_shares.py``. Hits are moved by whole samples, and masks and rest sum to one: hits that move
 alike come back as they were.
