@@ -28,7 +28,7 @@ from beatnet_align.hit_features import (
     reference_db,
     to_feature_rate,
 )
-from beatnet_align.hit_outputs import PIECE_GROUPS, ROLES, groups_of
+from beatnet_align.hit_outputs import OWN, PIECE_GROUPS, ROLES, groups_of
 from beatnet_align.hit_refiner import HitRefiner, shipped_refiner
 from beatnet_align.hits import Hit, Piece
 from beatnet_align.kick_echoes import kick_echoes
@@ -59,6 +59,7 @@ PICKIEST, MOST_OPEN = 0.7, 0.1
 
 _BRIGHT = slice(LEVEL_FEATURES, 2 * LEVEL_FEATURES)
 _GROUP_ROLES = (Role.KICK, Role.SNARE, Role.HIHAT, Role.TOM, Role.RIDE, Role.CYMBAL)
+_CYMBALS = (Role.HIHAT, Role.RIDE, Role.CYMBAL)
 
 
 @dataclass(frozen=True)
@@ -185,13 +186,15 @@ def find_hits(
     refiner = (refiner or shipped_refiner()) if refine else None
     thresholds = model.decoding.at(settings.sensitivity)
     roles = [take.channels[channel].role for channel in triggers]
+    of_others = _of_others(roles)
     levelled: list[_LevelledHit] = []
     usual_db: list[npt.NDArray[np.float32]] = []
     with ThreadPoolExecutor(max_workers=2) as pool:
         # The next block's features are worked out while the network hears this one.
         for block, features_db in ahead(_with_features(_blocks(take, triggers), pool)):
-            outputs = model(normalised(features_db, reference_db(features_db)), roles)
-            found = [hit for hit in decode(*outputs, thresholds) if block.owns(hit.onset_frames)]
+            of_take, of_channels = model(normalised(features_db, reference_db(features_db)), roles)
+            of_channels[:, OWN][of_others] = -np.inf
+            found = [hit for hit in decode(of_take, of_channels, thresholds) if block.owns(hit.onset_frames)]
             onsets = _onsets_in_block(found, block.audio, refiner)
             for hit, onset in zip(found, onsets, strict=True):
                 levels_db = _levels_db(features_db, hit.onset_frames)
@@ -201,6 +204,17 @@ def find_hits(
     gated = _gated(levelled, np.median(usual_db, axis=0))
     struck = _without_echoes(_without_kicks_as_snares(gated, roles))
     return _finished(struck, triggers, take, model.decoding, as_heard=as_heard)
+
+
+def _of_others(roles: Sequence[Role]) -> npt.NDArray[np.bool_]:
+    """Which groups' hits are not to be given to a channel, [channels, groups].
+
+    Overheads are the microphones of cymbals that have none of their own: the snare's may be nearer to the hats, but
+    hears them 1.3 ms earlier (the bench's kit), and belongs to the snare.
+    """
+    close = np.array([role.is_close for role in roles], np.bool_)
+    left_to_overheads = [own in _CYMBALS and own not in roles and Role.OVERHEAD in roles for own in _GROUP_ROLES]
+    return np.logical_and.outer(close, left_to_overheads)
 
 
 @dataclass(frozen=True)

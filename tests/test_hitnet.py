@@ -20,7 +20,7 @@ from beatnet_align.demo import demo_folder
 from beatnet_align.errors import InputError
 from beatnet_align.hit_decoding import FoundHit, Thresholds
 from beatnet_align.hit_features import FEATURES, FRAME_SECONDS, LEVEL_FEATURES, Features
-from beatnet_align.hit_outputs import CHANNEL_ROWS, GROUP, HIT, HIT_OFFSET, OWN, TAKE_ROWS
+from beatnet_align.hit_outputs import CHANNEL_ROWS, GROUP, HIT, HIT_OFFSET, OWN, PIECE_GROUPS, TAKE_ROWS
 from beatnet_align.hit_refiner import WEIGHTS_NAME
 from beatnet_align.hitnet import BLOCK_SECONDS, CONTEXT_SECONDS, GATE_DB, Decoding, HitNetModel, find_hits
 from beatnet_align.hits import Hit, Piece
@@ -100,10 +100,11 @@ def untrained(exported: tuple[str, bytes]) -> HitNetModel:
 
 
 class LevelRises(HitNetModel):
-    """In the network's place: a hit of the snare wherever the loudest channel's level rises by 20 dB in a frame."""
+    """In the network's place: a hit of a group wherever the loudest channel's level rises by 20 dB in a frame."""
 
-    def __init__(self) -> None:
+    def __init__(self, group: str = "snare") -> None:
         self.decoding = Decoding()
+        self.group = list(PIECE_GROUPS).index(group)
 
     @override
     def __call__(self, features: Features, roles: Sequence[Role]) -> tuple[Float32Array, Float32Array]:
@@ -115,7 +116,7 @@ class LevelRises(HitNetModel):
         take[HIT] = 10.0 * (rise - 1.0)
         take[HIT_OFFSET] = (levels.max(axis=0).argmax(axis=1) + 0.5) / LEVEL_FEATURES - 0.5
         take[GROUP] = -9.0
-        take[GROUP][1] = take[HIT]
+        take[GROUP][self.group] = take[HIT]
         channels[:, OWN] = levels.max(axis=2)[:, None]
         return take.astype(np.float32), channels.astype(np.float32)
 
@@ -394,6 +395,28 @@ def test_snares_that_only_overheads_hear_were_struck_before_they_arrive(
     assert {hit.channel for hit in hits} == {0}
     earlier = [max(0, onset - round(earlier_seconds * rate)) for onset in expected]
     np.testing.assert_allclose([hit.onset_samples for hit in hits], earlier, atol=1)
+
+
+@pytest.mark.parametrize(
+    ("group", "names", "channel"),
+    [
+        ("hihat", ["Snare", "Room", "OH"], 1),
+        ("hihat", ["Tom", "Snare", "OH"], 2),
+        ("ride", ["Snare", "HH", "OH"], 2),
+        ("crash", ["Snare", "Ride", "OH"], 2),
+        ("hihat", ["Snare", "HH", "OH"], 0),
+        ("hihat", ["Snare", "Room"], 0),
+        ("hihat", ["Mix", "Snare", "OH"], 0),
+        ("snare", ["Tom", "Room", "OH"], 0),
+    ],
+)
+def test_cymbals_without_a_microphone_are_not_those_of_another_piece_s(
+    group: str, names: list[str], channel: int
+) -> None:
+    """Each channel hears them softer than the one before."""
+    audio = clicks([0.3, 0.6], 44_100, 1.0)
+    take = take_from_array(np.stack([0.5**i * audio for i in range(len(names))]), 44_100, names)
+    assert {hit.channel for hit in hits_of(take, LevelRises(group))} == {channel}
 
 
 def test_a_take_without_its_snare_among_the_triggers_is_timed_by_overheads() -> None:
