@@ -31,13 +31,12 @@ from beatnet_align.hit_features import (
 from beatnet_align.hit_outputs import OWN, PIECE_GROUPS, ROLES, groups_of
 from beatnet_align.hit_refiner import HitRefiner, shipped_refiner
 from beatnet_align.hits import Hit, Piece
-from beatnet_align.kick_echoes import kick_echoes
-from beatnet_align.kick_or_snare import KICK, kicks_among_snares
+from beatnet_align.kicks import KICK, HeardHits, kick_echoes, kicks_among_snares
 from beatnet_align.onnx_networks import open_network, shipped_weights
 from beatnet_align.roles import Role
 from beatnet_align.take import Audio, Take
 from beatnet_align.travel import extra_travel_seconds
-from beatnet_align.units import FloatArray, IntArray, seconds_to_samples
+from beatnet_align.units import FloatArray, seconds_to_samples
 
 WEIGHTS_NAME = "hitnet.onnx"
 FEATURES_NAME, ROLES_NAME, TAKE_NAME, CHANNELS_NAME = "features", "roles", "take", "channels"
@@ -202,7 +201,7 @@ def find_hits(
             usual_db.append(np.median(features_db[:, :, _BRIGHT].max(axis=2), axis=1))
             progress(block.done_samples)
     gated = _gated(levelled, np.median(usual_db, axis=0))
-    struck = _without_echoes(_without_kicks_as_snares(gated, roles))
+    struck = _without_echoes(_without_kicks_as_snares(gated, roles), len(roles))
     return _finished(struck, triggers, take, model.decoding, as_heard=as_heard)
 
 
@@ -224,25 +223,6 @@ class _LevelledHit:
     found: FoundHit
     onset_samples: float
     levels_db: npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True, eq=False)
-class _Table:
-    """What is known of hits, one a row: piece groups, onsets at the feature rate, levels in each channel, logits."""
-
-    groups: IntArray
-    onsets_samples: FloatArray
-    levels_db: FloatArray
-    logits: FloatArray
-
-    @classmethod
-    def of(cls, hits: Sequence[_LevelledHit]) -> "_Table":
-        return cls(
-            groups_of(hit.found.piece for hit in hits),
-            np.array([hit.onset_samples for hit in hits], np.float64),
-            np.stack([hit.levels_db for hit in hits]).astype(np.float64),
-            np.array([hit.found.group_logit for hit in hits], np.float64),
-        )
 
 
 @dataclass(frozen=True)
@@ -348,32 +328,35 @@ def _gated(hits: Sequence[_LevelledHit], usual_db: npt.NDArray[np.float32]) -> l
 
 def _without_kicks_as_snares(hits: Sequence[_LevelledHit], roles: Sequence[Role]) -> list[_LevelledHit]:
     """Hits of a whole take; a snare that is a kick's sound in the snare's microphone is that kick."""
-    if not hits:
-        return []
-    table = _Table.of(hits)
-    found = kicks_among_snares(
-        table.groups, table.onsets_samples, table.levels_db, table.logits, roles, FEATURE_RATE_HZ
-    )
+    found = kicks_among_snares(_heard(hits, len(roles)), roles)
     kick_channels = [channel for channel, role in enumerate(roles) if role is Role.KICK]
     named = []
     for hit, doubled, is_kick in zip(hits, found.doubled, found.kicks, strict=True):
         if is_kick:
             channel = max(kick_channels, key=lambda one: float(hit.levels_db[one]))
             kick = replace(hit.found, group=KICK, piece=Piece.KICK, channel=channel)
-            named.append(replace(hit, found=kick, onset_samples=hit.onset_samples - found.late_samples))
+            onset_samples = hit.onset_samples - found.late_seconds * FEATURE_RATE_HZ
+            named.append(replace(hit, found=kick, onset_samples=onset_samples))
         elif not doubled:
             named.append(hit)
     return named
 
 
-def _without_echoes(hits: Sequence[_LevelledHit]) -> list[_LevelledHit]:
+def _without_echoes(hits: Sequence[_LevelledHit], channels: int) -> list[_LevelledHit]:
     """Hits of a whole take that were struck, and do not follow from a kick."""
-    if not hits:
-        return []
-    table = _Table.of(hits)
-    channels = np.array([hit.found.channel for hit in hits], np.int64)
-    echoes = kick_echoes(table.groups, table.onsets_samples, table.levels_db, channels, table.logits, FEATURE_RATE_HZ)
+    echoes = kick_echoes(_heard(hits, channels))
     return [hit for hit, is_echo in zip(hits, echoes, strict=True) if not is_echo]
+
+
+def _heard(hits: Sequence[_LevelledHit], channels: int) -> HeardHits:
+    """Hits of a whole take in columns."""
+    return HeardHits(
+        groups_of(hit.found.piece for hit in hits),
+        np.array([hit.onset_samples for hit in hits], np.float64) / FEATURE_RATE_HZ,
+        np.array([hit.found.channel for hit in hits], np.int64),
+        np.array([hit.levels_db for hit in hits], np.float64).reshape(len(hits), channels),
+        np.array([hit.found.group_logit for hit in hits], np.float64),
+    )
 
 
 def _finished(

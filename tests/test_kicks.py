@@ -1,30 +1,47 @@
-"""A kick that rattles the snare's wires is found among snares where the take shows what kicks alone look like."""
+"""Kicks among snares and echoes of kicks are found where the take shows them, and nothing else is touched."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beatnet_align.kick_or_snare import KICK, SNARE, KicksAmongSnares, kicks_among_snares
+from beatnet_align.hit_outputs import UNKNOWN_GROUP
+from beatnet_align.kicks import (
+    ECHO_UNDER_DB,
+    FASTEST_SECONDS,
+    KICK,
+    SNARE,
+    TOM,
+    HeardHits,
+    KicksAmongSnares,
+    kick_echoes,
+    kicks_among_snares,
+)
 from beatnet_align.roles import Role
-from beatnet_align.units import FloatArray, IntArray
 
-RATE = 44_100
 ROLES = (Role.OVERHEAD, Role.KICK, Role.SNARE)
+HIHAT = 2
 KICK_DB, SNARE_DB, BOTH_DB = (-40.0, -20.0, -17.0), (-35.0, -45.0, -22.0), (-34.0, -20.0, -10.0)
 """Levels in the overhead, the kick's microphone and the snare's: a kick alone is 3 dB louder in the snare's."""
 
-SURE, UNSURE = 3.0, 1.0
+SURE, UNSURE = 3.0, 0.5
 Struck = tuple[int, float, tuple[float, float, float], float]
 """Group, onset in seconds, levels, logit."""
 
 
+def heard(hits: list[Struck]) -> HeardHits:
+    """All of them best in the kick's microphone."""
+    return HeardHits(
+        np.array([group for group, _, _, _ in hits], np.int64),
+        np.array([seconds for _, seconds, _, _ in hits], np.float64),
+        np.full(len(hits), ROLES.index(Role.KICK)),
+        np.array([levels for _, _, levels, _ in hits], np.float64).reshape(len(hits), len(ROLES)),
+        np.array([logit for _, _, _, logit in hits], np.float64),
+    )
+
+
 def told(hits: list[Struck], roles: tuple[Role, ...] = ROLES) -> KicksAmongSnares:
-    groups: IntArray = np.array([group for group, _, _, _ in hits], np.int64)
-    onsets: FloatArray = np.array([seconds * RATE for _, seconds, _, _ in hits])
-    levels_db: FloatArray = np.array([levels for _, _, levels, _ in hits], np.float64).reshape(len(hits), len(roles))
-    logits: FloatArray = np.array([logit for _, _, _, logit in hits])
-    return kicks_among_snares(groups, onsets, levels_db, logits, roles, RATE)
+    return kicks_among_snares(heard(hits), roles)
 
 
 def beat() -> list[Struck]:
@@ -47,14 +64,14 @@ def test_wires_beside_a_kick_are_no_snare() -> None:
     found = told([*beat(), rattle(4.002), rattle(6.003)])
     assert np.flatnonzero(found.doubled).tolist() == [20, 21]
     assert not found.kicks.any()
-    assert found.late_samples == pytest.approx(0.0025 * RATE)
+    assert found.late_seconds == pytest.approx(0.0025)
 
 
 def test_a_snare_that_sounds_as_kicks_do_is_a_kick() -> None:
     found = told([*beat(), rattle(4.5)])
     assert np.flatnonzero(found.kicks).tolist() == [20]
     assert not found.doubled.any()
-    assert found.late_samples == 0.0
+    assert found.late_seconds == 0.0
 
 
 def test_a_snare_struck_with_a_kick_stays() -> None:
@@ -109,4 +126,60 @@ def test_neither_order_nor_the_microphones_gains_matter(seed: int, gains_db: tup
     first, second = told(hits), told(louder)
     assert first.doubled[order].tolist() == second.doubled.tolist()
     assert first.kicks[order].tolist() == second.kicks.tolist()
-    assert first.late_samples == pytest.approx(second.late_samples)
+    assert first.late_seconds == pytest.approx(second.late_seconds)
+
+
+KICKS: list[Struck] = [(KICK, float(at), KICK_DB, SURE) for at in range(4)]
+
+
+def softer(group: int, seconds: float, by_db: float = 6.0, logit: float = UNSURE) -> Struck:
+    overhead_db, kick_db, snare_db = KICK_DB
+    return (group, seconds, (overhead_db - by_db, kick_db - by_db, snare_db - by_db), logit)
+
+
+def echoes(hits: list[Struck]) -> list[int]:
+    return np.flatnonzero(kick_echoes(heard(hits))).tolist()
+
+
+def test_a_softer_kick_right_after_a_kick_is_its_echo() -> None:
+    assert echoes([*KICKS, softer(KICK, 1.044)]) == [4]
+
+
+def test_a_kick_that_is_as_loud_or_comes_later_was_struck() -> None:
+    assert echoes([*KICKS, softer(KICK, 1.044, 0.9 * ECHO_UNDER_DB), softer(KICK, 2.060)]) == []
+
+
+def test_another_drum_at_the_time_of_echoes_is_one_where_the_network_is_unsure() -> None:
+    echo = softer(KICK, 1.044)
+    for group in (SNARE, TOM, UNKNOWN_GROUP):
+        assert echoes([*KICKS, echo, softer(group, 2.046)]) == [4, 5]
+        assert echoes([*KICKS, echo, softer(group, 2.030)]) == [4]
+        assert echoes([*KICKS, echo, softer(group, 2.046, logit=SURE)]) == [4]
+        assert echoes([*KICKS, softer(group, 2.046)]) == []
+    assert echoes([*KICKS, echo, softer(HIHAT, 2.046)]) == [4]
+
+
+def test_what_is_struck_with_a_kick_is_no_echo() -> None:
+    assert echoes([*KICKS, softer(KICK, 1.005), softer(SNARE, 2.005, 20.0)]) == []
+    assert echoes([]) == []
+    assert echoes([softer(SNARE, 1.0)]) == []
+
+
+@given(
+    hits=st.lists(
+        st.tuples(st.integers(0, UNKNOWN_GROUP), st.floats(0.0, 1.0), st.integers(0, 40), st.floats(-2.0, 4.0)),
+        max_size=30,
+        unique_by=lambda hit: round(hit[1], 3),
+    ),
+    gain_db=st.integers(-40, 40),
+)
+def test_echoes_do_not_depend_on_order_or_gain_and_follow_a_kick(
+    hits: list[tuple[int, float, int, float]], gain_db: int
+) -> None:
+    struck = [softer(group, round(at, 3), by_db, logit) for group, at, by_db, logit in hits]
+    found = {hits[i] for i in echoes(struck)}
+    order = sorted(range(len(hits)), key=lambda i: (hits[i][2], hits[i][3], -hits[i][1]))
+    louder = [softer(hits[i][0], round(hits[i][1], 3), hits[i][2] - gain_db, hits[i][3]) for i in order]
+    assert {hits[order[i]] for i in echoes(louder)} == found
+    kicks = [round(at, 3) for group, at, _, _ in hits if group == KICK]
+    assert all(any(0.0 < round(at, 3) - kick < FASTEST_SECONDS + 0.005 for kick in kicks) for _, at, _, _ in found)
