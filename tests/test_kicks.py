@@ -149,6 +149,12 @@ def test_a_kick_that_is_as_loud_or_comes_later_was_struck() -> None:
     assert echoes([*KICKS, softer(KICK, 1.044, 0.9 * ECHO_UNDER_DB), softer(KICK, 2.060)]) == []
 
 
+@pytest.mark.parametrize("kicks", [2, 3, 4, 9])
+def test_two_feet_are_faster_than_one(kicks: int) -> None:
+    run = [softer(KICK, 10.0 + 0.05 * i, 4.0 * (i % 2)) for i in range(kicks)]
+    assert echoes([*KICKS, *run]) == ([5] if kicks == 2 else [])
+
+
 def test_another_drum_at_the_time_of_echoes_is_one_where_the_network_is_unsure() -> None:
     echo = softer(KICK, 1.044)
     for group in (SNARE, TOM, UNKNOWN_GROUP):
