@@ -29,7 +29,7 @@ from beatnet_align.hit_features import (
     to_feature_rate,
 )
 from beatnet_align.hit_outputs import OWN, PIECE_GROUPS, ROLES, groups_of
-from beatnet_align.hit_refiner import HitRefiner, shipped_refiner
+from beatnet_align.hit_refiner import HitRefiner, shipped_refiner, with_usual_correction
 from beatnet_align.hits import Hit, Piece
 from beatnet_align.kicks import KICK, HeardHits, kick_echoes, kicks_among_snares
 from beatnet_align.onnx_networks import open_network, shipped_weights
@@ -297,7 +297,9 @@ def _onsets_in_block(found: Sequence[FoundHit], audio: Audio, refiner: HitRefine
         groups = groups_of(hit.piece for hit in found)
         for channel in np.unique(channels):
             of_channel = channels == channel
-            onsets[of_channel], _ = refiner.refine(audio[channel], onsets[of_channel], groups[of_channel])
+            coarse = onsets[of_channel]
+            refined, sure = refiner.refine(audio[channel], coarse, groups[of_channel])
+            onsets[of_channel] = with_usual_correction(coarse, refined, sure, groups[of_channel])
     return onsets
 
 

@@ -18,6 +18,7 @@ from beatnet_align.hit_outputs import UNKNOWN_GROUP, groups_of
 from beatnet_align.hit_refiner import (
     AFTER_SAMPLES,
     BEFORE_SAMPLES,
+    FEWEST_TIMED,
     POSITIONS,
     REACH_STEPS,
     REFINER_RATE_HZ,
@@ -30,6 +31,7 @@ from beatnet_align.hit_refiner import (
     decode,
     shipped_refiner,
     window_rows,
+    with_usual_correction,
     without_offset,
 )
 from beatnet_align.hits import Piece
@@ -304,3 +306,14 @@ def test_it_learns_to_time_clicks(tmp_path: Path) -> None:
     refined, replaced = refiner.refine(unseen.ravel(), estimates, no_groups(estimates))
     assert replaced.mean() > 0.5
     assert np.median(np.abs(refined - onsets)) < 0.0003 * REFINER_RATE_HZ
+
+
+@given(seed=st.integers(0, 2**16), offset=st.floats(-100.0, 100.0))
+def test_what_could_not_be_timed_is_corrected_as_the_rest_of_its_group(seed: int, offset: float) -> None:
+    rng = np.random.default_rng(seed)
+    coarse = rng.uniform(0.0, 1e5, 40)
+    groups, sure = rng.integers(0, 6, 40), rng.random(40) < 0.5
+    refined = np.where(sure, coarse + offset * groups, coarse)
+    found = with_usual_correction(coarse, refined, sure, groups)
+    known = np.bincount(groups[sure], minlength=6)[groups] >= FEWEST_TIMED
+    np.testing.assert_allclose(found, np.where(sure | known, coarse + offset * groups, coarse))
