@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from beatnet_align.errors import InputError
+from beatnet_align.nearest import nearest
 from beatnet_align.units import FloatArray, seconds_to_ms
 
 TOLERANCES_SECONDS = (0.002, 0.005, 0.010)
@@ -100,7 +101,7 @@ def grid_deviation(
     if line_of_onset is None:
         if not len(lines_seconds):
             raise InputError("there are no grid lines; did the grid end before the take begins?")
-        line_of_onset = nearest_lines_seconds(onsets_seconds, lines_seconds)
+        line_of_onset = nearest(onsets_seconds, lines_seconds)
     if line_of_onset.shape != onsets_seconds.shape:
         raise InputError(f"{len(onsets_seconds)} onsets but {len(line_of_onset)} lines meant; give one for every onset")
     deviations = onsets_seconds - line_of_onset
@@ -112,14 +113,6 @@ def grid_deviation(
         **shares_within("deviation", deviations),
         "flam_spread_median_seconds": percentile(flam_spreads_seconds(deviations, line_of_onset), 50),
     }
-
-
-def nearest_lines_seconds(onsets_seconds: FloatArray, lines_seconds: FloatArray) -> FloatArray:
-    """The line of ``lines_seconds`` (ascending, at least one) that is nearest to each onset, [onsets]."""
-    after = np.clip(np.searchsorted(lines_seconds, onsets_seconds), 1, max(1, len(lines_seconds) - 1))
-    before = lines_seconds[after - 1]
-    later = lines_seconds[np.minimum(after, len(lines_seconds) - 1)]
-    return np.asarray(np.where(onsets_seconds - before <= later - onsets_seconds, before, later))
 
 
 def flam_spreads_seconds(deviations_seconds: FloatArray, lines: FloatArray) -> FloatArray:

@@ -13,7 +13,7 @@ import numpy as np
 
 from beatnet_align.hit_outputs import GROUP_OF_PIECE, PIECE_GROUPS
 from beatnet_align.hits import Piece
-from beatnet_align.onset_metrics import nearest_lines_seconds
+from beatnet_align.nearest import nearest
 from beatnet_align.units import FloatArray
 from models.onset_figures import HeardTake, OnsetFigures, TrueHit, median_bias_seconds, onset_figures
 
@@ -180,8 +180,7 @@ def _flams_timed(take: HeardTake, bias_seconds: float) -> list[bool]:
 def _has_near(seconds: float, others: FloatArray, window_seconds: float) -> bool:
     if not len(others):
         return False
-    nearest = nearest_lines_seconds(np.array([seconds]), others)
-    return bool(abs(nearest[0] - seconds) <= window_seconds)
+    return bool(abs(nearest(np.array([seconds]), others)[0] - seconds) <= window_seconds)
 
 
 def _velocity_share(judged: Sequence[_Judged], low: float, high: float) -> Share:

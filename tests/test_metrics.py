@@ -15,11 +15,12 @@ import soundfile as sf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beatnet_align import audio_figures, metrics, onset_metrics
+from beatnet_align import audio_figures, metrics
 from beatnet_align.audio_figures import attack_frames, lags, spectral_distance_db, unmatched
 from beatnet_align.audio_files import load
 from beatnet_align.errors import InputError
 from beatnet_align.hits import Piece
+from beatnet_align.nearest import nearest
 from beatnet_align.reference_hits import ReferenceHit, reference_hits_from_truth
 from beatnet_align.take import Take, take_from_array
 from beatnet_align.units import FloatArray
@@ -250,10 +251,10 @@ def test_grid_deviation_worked_out_by_hand() -> None:
 
 @given(onsets=times, lines=times.filter(len))
 def test_no_line_is_nearer_than_the_nearest(onsets: FloatArray, lines: FloatArray) -> None:
-    nearest = onset_metrics.nearest_lines_seconds(onsets, lines)
-    assert np.isin(nearest, lines).all()
+    found = nearest(onsets, lines)
+    assert np.isin(found, lines).all()
     distances = np.abs(onsets[:, None] - lines)
-    np.testing.assert_array_equal(np.abs(onsets - nearest), distances.min(axis=1))
+    np.testing.assert_array_equal(np.abs(onsets - found), distances.min(axis=1))
 
 
 @pytest.mark.parametrize(
