@@ -25,8 +25,9 @@ NO_LINE_NATS = 2.0
 These three were chosen on performances of drummers who are not those of the card's figures."""
 
 BEAM_WIDTH = 32
-HOPELESS_NATS = 15.0
-"""Answers so far under a hit's best are not tried: what they could save is less."""
+HOPELESS_NATS = 12.0
+"""Answers so far under a hit's best are not tried, nor hypotheses so far under the best one: what they could save is
+less."""
 
 NOWHERE_BEATS = -np.inf
 
@@ -164,5 +165,7 @@ def _extended(
                 place = (reached if reached > first_line_beats else NOWHERE_BEATS, (*before, line, *after))
             if place not in found or total > found[place][0]:
                 found[place] = (total, (answer, trail))
-    best = sorted(found.items(), key=lambda hypothesis: -hypothesis[1][0])
-    return dict(best[:BEAM_WIDTH])
+    worst = max(total for total, _ in found.values()) - HOPELESS_NATS
+    hopeful = [hypothesis for hypothesis in found.items() if hypothesis[1][0] >= worst]
+    hopeful.sort(key=lambda hypothesis: -hypothesis[1][0])
+    return dict(hopeful[:BEAM_WIDTH])

@@ -4,6 +4,7 @@ Outside repaired stretches the output is the splice's, bit for bit. A stretch be
 of an attack, as every join does.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -64,8 +65,8 @@ def render(
     """
     validate(plan, take)
     placed = placements(plan)
-    repaired = stretches(placed, take.samples, take.sample_rate, plan.splice.crossfade_seconds)
     splicer = Splicer(take, plan)
+    repaired = stretches(placed, take.samples, take.sample_rate, plan.splice.crossfade_seconds, splicer.joins_samples())
     drums = [row for row, channel in enumerate(take.channels) if channel.role is not Role.CLICK]
     block = seconds_to_samples(BLOCK_SECONDS, take.sample_rate)
     with ExitStack() as opened:
@@ -95,10 +96,24 @@ def render_whole(take: Take, plan: EditPlan) -> Audio:
     return np.concatenate(list(render(take, plan)), axis=1)
 
 
-def stretches(placed: Sequence[Placement], samples: int, sample_rate: int, crossfade_seconds: float) -> list[Stretch]:
-    """The repaired parts of an output of so many samples, in order, apart from each other.
+def stretches(
+    placed: Sequence[Placement],
+    samples: int,
+    sample_rate: int,
+    crossfade_seconds: float,
+    joins_samples: Sequence[tuple[int, int]],
+) -> list[Stretch]:
+    """The repaired parts of an output, in order, apart from each other.
 
-    A stretch lasts until the attack of its last hit has sounded, also over places that need no repair.
+    A stretch lasts until the attack of its last hit has sounded, also over places that need no repair. It begins and
+    ends in front of a join of the splice where there is one, so that only one of both has to make the join.
+
+    Args:
+        placed: How each segment is rendered.
+        samples: Length of the output.
+        sample_rate: In hertz.
+        crossfade_seconds: The longest fade at either end.
+        joins_samples: Where joins start and stop, see :meth:`~beatnet_align.splice.Splicer.joins_samples`.
     """
     fade, guard, hold = (
         max(1, seconds_to_samples(seconds, sample_rate)) for seconds in (crossfade_seconds, GUARD_SECONDS, HOLD_SECONDS)
@@ -108,16 +123,23 @@ def stretches(placed: Sequence[Placement], samples: int, sample_rate: int, cross
     earliest = holds = 0
     for placement in placed:
         switch = min(max(placement.starts_samples - guard, earliest), samples)
+        before_join = _before_join(switch, joins_samples)
         if placement.repaired:
-            since = switch if since is None else since
+            since = max(before_join, earliest) if since is None else since
             holds = max(holds, placement.last_lands_samples + hold)
         elif since is not None and switch > holds:
-            found.append(_stretch(found, since, switch, fade))
+            found.append(_stretch(found, since, before_join if before_join - fade > holds else switch, fade))
             since = None
         earliest = switch
     if since is not None:
         found.append(_stretch(found, since, samples, fade if since < samples else 0, ends=True))
     return [stretch for stretch in found if stretch.stop > stretch.start]
+
+
+def _before_join(at: int, joins_samples: Sequence[tuple[int, int]]) -> int:
+    """Where the join starts that reaches up to a place, or that place where none does."""
+    last = bisect_left(joins_samples, (at,)) - 1
+    return joins_samples[last][0] if last >= 0 and joins_samples[last][1] >= at else at
 
 
 def _stretch(before: Sequence[Stretch], since: int, until: int, fade: int, *, ends: bool = False) -> Stretch:

@@ -220,6 +220,17 @@ class Splicer:
             kept[span] = rendered
         return rendered
 
+    def joins_samples(self) -> list[tuple[int, int]]:
+        """Where joins start and stop, in order; those of several groups that overlap are one."""
+        found: list[tuple[int, int]] = []
+        joins = [span for _, spans in self._groups for span in spans if not isinstance(span, Plain)]
+        for join in sorted(joins, key=_start):
+            if found and join.start < found[-1][1]:
+                found[-1] = found[-1][0], max(found[-1][1], join.stop)
+            else:
+                found.append((join.start, join.stop))
+        return found
+
     def reads(self, start_samples: int, stop_samples: int) -> tuple[int, int]:
         """From where to where :meth:`read` reads the take for that stretch of the output, or for any part of it."""
         return _source_of_block(_spans_inside(self._groups, start_samples, stop_samples), start_samples, stop_samples)

@@ -184,8 +184,7 @@ def _write_audio(
             position += block.shape[1]
         if position != samples:
             raise OutputError(f"the audio ends after {position} of {samples} samples")
-        for writer in writers:
-            writer.finish()
+        list(pool.map(_StemWriter.finish, writers))
 
 
 class _StemWriter:

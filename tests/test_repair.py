@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beatnet_align.cut_list import segments
-from beatnet_align.edit_plan import EditPlan, Move, RepairSettings, SpliceSettings, TakeFacts
+from beatnet_align.edit_plan import EditPlan, Fill, Move, RepairSettings, SpliceSettings, TakeFacts
 from beatnet_align.engines import Engine, Render, render_called
 from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid
@@ -19,20 +19,20 @@ from beatnet_align.plan_json import PLACES, plan_from_json, plan_to_json
 from beatnet_align.remarks import repair_remarks
 from beatnet_align.rendering import Stretch, stretches
 from beatnet_align.repair import Placement, landed_samples, placements
+from beatnet_align.splice import Splicer
 from beatnet_align.take import take_from_array
 from beatnet_align.tempo_map import TempoMap
 
 RATE = 8_000
 MS = RATE // 1_000
 BEAT = RATE // 2
-CHANNELS = ("kick", "snare", "overhead")
+SILENCE = take_from_array(np.zeros((3, 60 * RATE), np.float32), RATE, ("kick", "snare", "overhead"))
 AUTO, SPLICE, SEPARATE = Render.AUTO, Render.SPLICE, Render.SEPARATE
 
 
 def plan_of(moves: tuple[Move, ...], render: Render = AUTO, **of_repair: Any) -> EditPlan:
-    take = take_from_array(np.zeros((3, 60 * RATE), np.float32), RATE, CHANNELS)
     repair = RepairSettings(render, **of_repair)
-    return EditPlan(TakeFacts.of(take), moves, TempoMap.constant(120.0, 0.0), Grid(), repair=repair)
+    return EditPlan(TakeFacts.of(SILENCE), moves, TempoMap.constant(120.0, 0.0), Grid(), repair=repair)
 
 
 def line(beat: int, *offsets_ms: int) -> tuple[Move, ...]:
@@ -200,16 +200,23 @@ def any_placements(draw: st.DrawFn) -> list[Placement]:
     return found
 
 
+@st.composite
+def any_joins(draw: st.DrawFn) -> list[tuple[int, int]]:
+    edges = sorted(draw(st.sets(st.integers(0, 19_999), max_size=24)))
+    return list(zip(edges[::2], edges[1::2], strict=False))
+
+
 @given(
     placed=any_placements(),
     samples=st.integers(1, 24_000),
     rate=st.sampled_from([8_000, 44_100, 192_000]),
     crossfade=st.sampled_from([0.0005, 0.005, 0.05]),
+    joins=any_joins(),
 )
 def test_stretches_are_apart_in_order_and_inside_the_take(
-    placed: list[Placement], samples: int, rate: int, crossfade: float
+    placed: list[Placement], samples: int, rate: int, crossfade: float, joins: list[tuple[int, int]]
 ) -> None:
-    found = stretches(placed, samples, rate, crossfade)
+    found = stretches(placed, samples, rate, crossfade, joins)
     edges = [edge for stretch in found for edge in (stretch.start, stretch.stop)]
     assert edges == sorted(edges)
     assert all(0 <= stretch.start < stretch.stop <= samples for stretch in found)
@@ -218,11 +225,14 @@ def test_stretches_are_apart_in_order_and_inside_the_take(
     assert all(stretch.fade_in + stretch.fade_out <= stretch.stop - stretch.start for stretch in found)
 
 
-@given(moves=flams(), flam_ms=st.integers(1, 30))
-def test_repaired_hits_lie_whole_in_a_stretch_and_spliced_ones_outside(moves: tuple[Move, ...], flam_ms: int) -> None:
-    plan = plan_of(moves, flam_seconds=flam_ms / 1_000)
+@given(moves=flams(), flam_ms=st.integers(1, 30), fill=st.sampled_from(Fill))
+def test_repaired_hits_lie_whole_in_a_stretch_and_spliced_ones_outside(
+    moves: tuple[Move, ...], flam_ms: int, fill: Fill
+) -> None:
+    plan = replace(plan_of(moves, flam_seconds=flam_ms / 1_000), splice=SpliceSettings(fill=fill))
     placed = placements(plan)
-    found = stretches(placed, plan.take.samples, RATE, plan.splice.crossfade_seconds)
+    joins = Splicer(SILENCE, plan).joins_samples()
+    found = stretches(placed, plan.take.samples, RATE, plan.splice.crossfade_seconds, joins)
     assert bool(found) == any(placement.repaired for placement in placed)
     for placement in placed:
         for move, shift in zip(placement.moves, placement.shifts_samples, strict=True):
@@ -236,9 +246,22 @@ def test_a_stretch_lasts_from_in_front_of_the_first_attack_to_in_front_of_the_ne
     moves = (*line(2, 0), *line(4, 0, 15), *line(5, 0, -15), *line(7, 0), *line(9, 0, 15))
     plan = plan_of(moves)
     fade, guard = 40, 4
-    assert stretches(placements(plan), plan.take.samples, RATE, 0.005) == [
+    assert stretches(placements(plan), plan.take.samples, RATE, 0.005, []) == [
         Stretch(4 * BEAT - guard - fade, 7 * BEAT - guard, fade, fade),
         Stretch(9 * BEAT - guard - fade, plan.take.samples, fade, 0),
+    ]
+
+
+def test_a_stretch_begins_and_ends_in_front_of_the_join_there_unless_an_attack_still_sounds() -> None:
+    moves = (*line(2, 0), *line(4, 0, 15), *line(5, 0, -15), *line(7, 0), *line(9, 0, 15), *line(10, 0))
+    plan = plan_of(moves)
+    fade, guard, gap = 40, 4, 100
+    joins = [(at * BEAT - guard - gap, at * BEAT - guard) for at in (2, 4, 7, 9)]
+    begins, ends = 4 * BEAT - guard - gap, 7 * BEAT - guard - gap
+    long_join = (9 * BEAT, 10 * BEAT - guard)
+    assert stretches(placements(plan), plan.take.samples, RATE, 0.005, [*joins, long_join]) == [
+        Stretch(begins - fade, ends, fade, fade),
+        Stretch(9 * BEAT - guard - gap - fade, 10 * BEAT - guard, fade, fade),
     ]
 
 

@@ -115,7 +115,8 @@ def test_outside_repaired_stretches_the_output_is_the_splice(
     plan = replace(plan_of(take, goes), splice=SpliceSettings(fill=fill))
     assume(is_valid(plan, take))
     repaired = np.zeros(samples, bool)
-    for one in stretches(placements(plan), samples, RATE, plan.splice.crossfade_seconds):
+    joins = Splicer(take, plan).joins_samples()
+    for one in stretches(placements(plan), samples, RATE, plan.splice.crossfade_seconds, joins):
         repaired[one.start : one.stop] = True
     out = render_whole(take, plan)
     np.testing.assert_array_equal(out[:, ~repaired], spliced(take, plan)[:, ~repaired])
