@@ -1,6 +1,6 @@
 """From what HitNet says of each frame to hits: peaks, their pieces, their channels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,9 @@ Float32Array = npt.NDArray[np.float32]
 
 SAME_EVENT_FRAMES = 2.0
 """A piece's peak this close to the take's belongs to it; 11.6 ms, so that wider flams stay two hits."""
+
+LEAP_FRAMES = 4
+"""A leap this close to a hit is that hit's; 23 ms, since several microphones leap one after the other."""
 
 SHARED_ONSET_FRAMES = 0.35
 """Pieces that differ by less than 2 ms are timed by the take's own output, which is the more exact one."""
@@ -69,19 +72,25 @@ class FoundHit:
     group_logit: float
 
 
-def decode(take: Float32Array, channels: Float32Array, thresholds: Thresholds) -> list[FoundHit]:
+def decode(
+    take: Float32Array, channels: Float32Array, thresholds: Thresholds, leaps: npt.NDArray[np.int64] | None = None
+) -> list[FoundHit]:
     """Find the hits in a stretch of frames.
 
     Args:
         take: [TAKE_ROWS, frames], see :mod:`beatnet_align.hit_outputs`.
         channels: [channels, CHANNEL_ROWS, frames].
         thresholds: What counts.
+        leaps: Frames that count where the network finds nothing near; it is taken to be as sure of them as of the
+            least that counts.
 
     Returns:
         In order of time; several of one time where several pieces were struck.
     """
     least_group_logit = logit(thresholds.group)
     events = _events(take[HIT], thresholds)
+    overruled = [] if leaps is None else [leap for leap in leaps if not (np.abs(events - leap) <= LEAP_FRAMES).any()]
+    events = np.sort(np.append(events, np.array(overruled, np.int64)))
     group_peaks = [peaks(row, least_group_logit) for row in take[GROUP]]
     event_onsets = onsets_at(take[HIT_OFFSET], events)
     group_onsets = [onsets_at(row, at) for row, at in zip(take[GROUP_OFFSET], group_peaks, strict=True)]
@@ -90,12 +99,13 @@ def decode(take: Float32Array, channels: Float32Array, thresholds: Thresholds) -
         beside = _pieces_beside(event, onset, events, event_onsets, group_peaks, group_onsets)
         if not beside:
             group = int(np.argmax(take[GROUP, event]))
-            known = take[GROUP, event][group] > least_group_logit - 2.0
+            known = take[GROUP, event][group] > least_group_logit - 2.0 or event in overruled
             found.append(_hit(take, channels, event, onset, event, group, known=bool(known)))
         for group, at, own_onset in beside:
             alone = len(beside) == 1 or abs(own_onset - onset) < SHARED_ONSET_FRAMES
             found.append(_hit(take, channels, event, onset if alone else own_onset, at, group, known=True))
-    return sorted(found)
+    least_logit = logit(thresholds.hit)
+    return sorted(replace(hit, hit_logit=max(hit.hit_logit, least_logit)) for hit in found)
 
 
 def _events(logits: Float32Array, thresholds: Thresholds) -> npt.NDArray[np.int64]:

@@ -32,6 +32,7 @@ from beatnet_align.hit_outputs import OWN, PIECE_GROUPS, ROLES, groups_of
 from beatnet_align.hit_refiner import HitRefiner, shipped_refiner, with_usual_correction
 from beatnet_align.hits import Hit, Piece
 from beatnet_align.kicks import KICK, HeardHits, kick_echoes, kicks_among_snares
+from beatnet_align.leaps import leaps
 from beatnet_align.onnx_networks import open_network, shipped_weights
 from beatnet_align.roles import Role
 from beatnet_align.take import Audio, Take
@@ -191,9 +192,11 @@ def find_hits(
     with ThreadPoolExecutor(max_workers=2) as pool:
         # The next block's features are worked out while the network hears this one.
         for block, features_db in ahead(_with_features(_blocks(take, triggers), pool)):
-            of_take, of_channels = model(normalised(features_db, reference_db(features_db)), roles)
+            loudest_db = reference_db(features_db)
+            of_take, of_channels = model(normalised(features_db, loudest_db), roles)
             of_channels[:, OWN][of_others] = -np.inf
-            found = [hit for hit in decode(of_take, of_channels, thresholds) if block.owns(hit.onset_frames)]
+            hits = decode(of_take, of_channels, thresholds, leaps(features_db, loudest_db, roles))
+            found = [hit for hit in hits if block.owns(hit.onset_frames)]
             onsets = _onsets_in_block(found, block.audio, refiner)
             for hit, onset in zip(found, onsets, strict=True):
                 levels_db = _levels_db(features_db, hit.onset_frames)
