@@ -1,5 +1,6 @@
 """From what HitNet says of each frame to hits: peaks, their pieces, their channels."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -71,6 +72,10 @@ class FoundHit:
     hit_logit: float
     group_logit: float
 
+    def at_least(self, hit_logit: float, group_logit: float) -> "FoundHit":
+        """The same, and no less sure than this."""
+        return replace(self, hit_logit=max(self.hit_logit, hit_logit), group_logit=max(self.group_logit, group_logit))
+
 
 def decode(
     take: Float32Array, channels: Float32Array, thresholds: Thresholds, leaps: npt.NDArray[np.int64] | None = None
@@ -87,25 +92,35 @@ def decode(
     Returns:
         In order of time; several of one time where several pieces were struck.
     """
-    least_group_logit = logit(thresholds.group)
+    least_logit, least_group_logit = logit(thresholds.hit), logit(thresholds.group)
     events = _events(take[HIT], thresholds)
-    overruled = [] if leaps is None else [leap for leap in leaps if not (np.abs(events - leap) <= LEAP_FRAMES).any()]
-    events = np.sort(np.append(events, np.array(overruled, np.int64)))
+    doubted = [] if leaps is None else _missed(leaps.tolist(), events)
+    events = np.sort(np.append(events, np.array(doubted, np.int64)))
     group_peaks = [peaks(row, least_group_logit) for row in take[GROUP]]
     event_onsets = onsets_at(take[HIT_OFFSET], events)
     group_onsets = [onsets_at(row, at) for row, at in zip(take[GROUP_OFFSET], group_peaks, strict=True)]
     found: list[FoundHit] = []
-    for event, onset in zip(events, event_onsets, strict=True):
+    for event, onset in zip(events.tolist(), event_onsets, strict=True):
         beside = _pieces_beside(event, onset, events, event_onsets, group_peaks, group_onsets)
         if not beside:
             group = int(np.argmax(take[GROUP, event]))
-            known = take[GROUP, event][group] > least_group_logit - 2.0 or event in overruled
-            found.append(_hit(take, channels, event, onset, event, group, known=bool(known)))
+            known = event in doubted or take[GROUP, event][group] > least_group_logit - 2.0
+            hit = _hit(take, channels, event, onset, event, group, known=bool(known))
+            found.append(hit.at_least(least_logit, least_group_logit) if event in doubted else hit)
         for group, at, own_onset in beside:
             alone = len(beside) == 1 or abs(own_onset - onset) < SHARED_ONSET_FRAMES
-            found.append(_hit(take, channels, event, onset if alone else own_onset, at, group, known=True))
-    least_logit = logit(thresholds.hit)
-    return sorted(replace(hit, hit_logit=max(hit.hit_logit, least_logit)) for hit in found)
+            hit = _hit(take, channels, event, onset if alone else own_onset, at, group, known=True)
+            found.append(hit.at_least(least_logit, least_group_logit))
+    return sorted(found)
+
+
+def _missed(leaps: Sequence[int], events: npt.NDArray[np.int64]) -> list[int]:
+    """Leaps that lie apart from all hits and from each other."""
+    missed: list[int] = []
+    for leap in leaps:
+        if not (np.abs(np.append(events, missed[-1:]) - leap) <= LEAP_FRAMES).any():
+            missed.append(leap)
+    return missed
 
 
 def _events(logits: Float32Array, thresholds: Thresholds) -> npt.NDArray[np.int64]:

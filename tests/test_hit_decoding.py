@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from beatnet_align.hit_decoding import FoundHit, Thresholds, decode, logit, peaks, sigmoid
+from beatnet_align.hit_decoding import LEAP_FRAMES, FoundHit, Thresholds, decode, logit, peaks, sigmoid
 from beatnet_align.hit_features import FRAME_SECONDS
 from beatnet_align.hit_outputs import (
     CHANNEL_ROWS,
@@ -119,6 +119,21 @@ def test_pieces_struck_at_once_share_their_time() -> None:
     found = decode(*drawn(hits, 15), Thresholds())
     assert [one.piece for one in found] == [Piece.KICK, Piece.SNARE, Piece.CRASH]
     assert len({one.onset_frames for one in found}) == 1
+
+
+@given(struck=st.lists(st.integers(0, 59), max_size=3), seed=st.integers(0, 99))
+def test_a_leap_counts_once_and_only_where_nothing_was_found(struck: list[int], seed: int) -> None:
+    take, channels = noise(seed)
+    take[HIT] = LOWEST
+    take[[HIT_OFFSET]] = 0.0
+    leaps = np.array(sorted(struck), np.int64)
+    found = decode(take, channels, Thresholds(), leaps)
+    onsets = [one.onset_frames for one in found]
+    assert all(min(abs(leap + 0.5 - onset) for onset in onsets) <= LEAP_FRAMES + 2 for leap in leaps)
+    assert all(one.hit_logit == pytest.approx(logit(0.4)) and one.piece is not Piece.UNKNOWN for one in found)
+    take[HIT, 30] = 2.0
+    near = decode(take, channels, Thresholds(), np.array([30 - LEAP_FRAMES, 30, 30 + LEAP_FRAMES]))
+    assert near == decode(take, channels, Thresholds())
 
 
 @given(heights=st.lists(st.integers(-2, 3), min_size=1, max_size=40), seed=st.integers(0, 99))
