@@ -27,7 +27,7 @@ def struck(at: int, loud_db: float = LOUD_DB, before_db: float = QUIET_DB) -> Fe
 
 
 def leaps_of(features_db: Features, role: Role = Role.KICK) -> list[int]:
-    return leaps(features_db, LOUDEST_DB, [role]).tolist()
+    return list(leaps(features_db, LOUDEST_DB, [role]))
 
 
 @given(at=st.integers(FRAMES_BEFORE, FRAMES - 1), role=st.sampled_from(Role))
