@@ -62,6 +62,7 @@ class FoundHit:
         velocity: 0 to 1.
         hit_logit: Of the take's output.
         group_logit: Of the piece group's; the confidence of a hit beside others is no higher than this.
+        doubted: Whether the network did not count it.
     """
 
     onset_frames: float
@@ -71,10 +72,7 @@ class FoundHit:
     velocity: float
     hit_logit: float
     group_logit: float
-
-    def at_least(self, hit_logit: float, group_logit: float) -> "FoundHit":
-        """The same, and no less sure than this."""
-        return replace(self, hit_logit=max(self.hit_logit, hit_logit), group_logit=max(self.group_logit, group_logit))
+    doubted: bool = False
 
 
 def decode(
@@ -92,25 +90,25 @@ def decode(
     Returns:
         In order of time; several of one time where several pieces were struck.
     """
-    least_logit, least_group_logit = logit(thresholds.hit), logit(thresholds.group)
+    least_group_logit = logit(thresholds.group)
     events = _events(take[HIT], thresholds)
-    doubted = [] if leaps is None else _missed(leaps.tolist(), events)
+    doubted = _missed([] if leaps is None else leaps.tolist(), events)
     events = np.sort(np.append(events, np.array(doubted, np.int64)))
     group_peaks = [peaks(row, least_group_logit) for row in take[GROUP]]
     event_onsets = onsets_at(take[HIT_OFFSET], events)
     group_onsets = [onsets_at(row, at) for row, at in zip(take[GROUP_OFFSET], group_peaks, strict=True)]
     found: list[FoundHit] = []
     for event, onset in zip(events.tolist(), event_onsets, strict=True):
+        hits = []
         beside = _pieces_beside(event, onset, events, event_onsets, group_peaks, group_onsets)
         if not beside:
             group = int(np.argmax(take[GROUP, event]))
             known = event in doubted or take[GROUP, event][group] > least_group_logit - 2.0
-            hit = _hit(take, channels, event, onset, event, group, known=bool(known))
-            found.append(hit.at_least(least_logit, least_group_logit) if event in doubted else hit)
+            hits.append(_hit(take, channels, event, onset, event, group, known=bool(known)))
         for group, at, own_onset in beside:
             alone = len(beside) == 1 or abs(own_onset - onset) < SHARED_ONSET_FRAMES
-            hit = _hit(take, channels, event, onset if alone else own_onset, at, group, known=True)
-            found.append(hit.at_least(least_logit, least_group_logit))
+            hits.append(_hit(take, channels, event, onset if alone else own_onset, at, group, known=True))
+        found += [_overruled(hit, thresholds) for hit in hits] if event in doubted else hits
     return sorted(found)
 
 
@@ -121,6 +119,14 @@ def _missed(leaps: Sequence[int], events: npt.NDArray[np.int64]) -> list[int]:
         if not (np.abs(np.append(events, missed[-1:]) - leap) <= LEAP_FRAMES).any():
             missed.append(leap)
     return missed
+
+
+def _overruled(hit: FoundHit, thresholds: Thresholds) -> FoundHit:
+    """A hit that the network doubts, as sure as the least that counts."""
+    sure, sure_of_group = logit(thresholds.hit), logit(thresholds.group)
+    return replace(
+        hit, hit_logit=max(hit.hit_logit, sure), group_logit=max(hit.group_logit, sure_of_group), doubted=True
+    )
 
 
 def _events(logits: Float32Array, thresholds: Thresholds) -> npt.NDArray[np.int64]:

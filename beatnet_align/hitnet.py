@@ -50,6 +50,10 @@ GATE_DB = 36.0
 """What lies further than this under the loudest hit in every channel is a tick or pedal noise (EVIDENCE.md: 36 to 40).
 Levels are those of the signal's first difference: a soft hat lies 40 dB under a kick in energy, not in brightness."""
 
+DOUBTED_GATE_DB = 20.0
+"""The same of what only a leap makes a hit: where nobody plays for a block, something else is loudest. Of 43 leaps in
+takes as they are and with noise and bleed 40 were hits, the softest of them 18.8 dB under."""
+
 LEVEL_FRAMES = 3
 CLEAR_DB = 20.0
 """A channel whose loudest hit does not rise so far over what it hears all the time says nothing of levels."""
@@ -328,7 +332,8 @@ def _gated(hits: Sequence[_LevelledHit], usual_db: npt.NDArray[np.float32]) -> l
     for channel in np.unique(channels):
         own = channels == channel
         under_db[own] = np.minimum(under_db[own], levels_db[own, channel].max() - levels_db[own, channel])
-    return [hit for hit, under in zip(hits, under_db, strict=True) if under <= GATE_DB]
+    gates_db = [DOUBTED_GATE_DB if hit.found.doubted else GATE_DB for hit in hits]
+    return [hit for hit, under, gate in zip(hits, under_db, gates_db, strict=True) if under <= gate]
 
 
 def _without_kicks_as_snares(hits: Sequence[_LevelledHit], roles: Sequence[Role]) -> list[_LevelledHit]:

@@ -1,7 +1,7 @@
 """Strikes that anyone would see: a close microphone leaps up to nearly its loudest.
 
 A network that knows other kits may doubt even those (a felted kick that no other microphone hears). Where a leap lies
-apart from all that it found, its doubt is overruled; it still says what was struck, and how sure it is.
+apart from all that it found, its doubt is overruled; it still says what was struck.
 """
 
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ RISE_DB = 15.0
 """Over the loudest of the frames before."""
 
 UNDER_LOUDEST_DB = 9.0
-"""At most so far under the channel's loudest frames. With both, in 92 generated takes and five sessions 21 of 24
-leaps apart from all hits were hits that had been missed; with 3 dB less of a rise 22 of 27."""
+"""At most so far under the channel's loudest frames. With both, in 92 generated takes and five sessions, 21 of 24 leaps
+apart from all that was found were hits; with 3 dB less of a rise 22 of 27."""
 
 FRAMES_BEFORE, FRAMES_AFTER = 6, 3
 """A leap is the loudest of 17 ms against the loudest of the 35 ms before."""

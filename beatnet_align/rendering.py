@@ -1,7 +1,7 @@
 """Render a plan: splice where a cut takes every hit to its place, lift hits out of the microphones where it does not.
 
 Outside repaired stretches the output is the splice's, bit for bit. A stretch begins and ends with a crossfade in front
-of an attack, as every join does.
+of an attack, or of the join that leads up to it.
 """
 
 from bisect import bisect_left

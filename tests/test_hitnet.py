@@ -121,6 +121,16 @@ class LevelRises(HitNetModel):
         return take.astype(np.float32), channels.astype(np.float32)
 
 
+class Deaf(LevelRises):
+    """In the network's place: nothing is a hit."""
+
+    @override
+    def __call__(self, features: Features, roles: Sequence[Role]) -> tuple[Float32Array, Float32Array]:
+        take, channels = super().__call__(features, roles)
+        take[HIT] = take[GROUP] = -9.0
+        return take, channels
+
+
 def clicks(seconds: Sequence[float], sample_rate: int, length_seconds: float, level: float = 0.5) -> Float32Array:
     """[samples]: tones of a kilohertz that begin at once and last 2 ms, 60 dB over steady noise."""
     audio = 1e-3 * np.random.default_rng(7).normal(size=round(length_seconds * sample_rate))
@@ -351,6 +361,22 @@ def test_the_refiner_times_what_was_found(demo_take: Take) -> None:
     network_seconds, refined_seconds = medians_seconds
     assert refined_seconds < 0.0001
     assert network_seconds > 0.0003
+
+
+@pytest.mark.parametrize(("name", "counts"), [("Kick", True), ("Overhead", False)])
+def test_what_leaps_in_a_close_microphone_counts_but_not_all_that_leaps_where_nobody_plays(
+    name: str, counts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("beatnet_align.hitnet.BLOCK_SECONDS", 2.0)
+    monkeypatch.setattr("beatnet_align.hitnet.CONTEXT_SECONDS", 0.2)
+    played, bumps = [0.5, 0.9, 1.3, 6.5], [3.1, 3.4]
+    audio = clicks(played, 44_100, 8.0)
+    audio[2 * 44_100 : 6 * 44_100] += clicks([bump - 2.0 for bump in bumps], 44_100, 4.0, 0.02)
+    found = hits_of(take_from_array(audio[None], 44_100, [name]), Deaf())
+    np.testing.assert_allclose(
+        [hit.onset_samples / 44_100 for hit in found], played if counts else [], atol=2 * FRAME_SECONDS
+    )
+    assert all(hit.confidence == found[0].confidence for hit in found)
 
 
 def test_click_channels_are_not_heard() -> None:
