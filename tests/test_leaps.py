@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beatnet_align.hit_features import FEATURES, LEVEL_FEATURES, Features, hit_features, reference_db
+from beatnet_align.hit_features import FEATURES, FRAME_SECONDS, LEVEL_FEATURES, Features, hit_features, reference_db
 from beatnet_align.leaps import FRAMES_BEFORE, RISE_DB, UNDER_LOUDEST_DB, leaps
 from beatnet_align.roles import Role
 
@@ -75,6 +75,6 @@ def test_a_thump_in_the_audio_of_a_kick_leaps_and_silence_does_not() -> None:
     audio = np.concatenate([np.zeros(11_025), thump, np.zeros(11_025), thump])[None].astype(np.float32)
     features_db = hit_features(audio)
     found = leaps(features_db, reference_db(features_db), [Role.KICK])
-    np.testing.assert_allclose(found * 256 / 44_100, [0.25, 0.75], atol=0.007)
+    np.testing.assert_allclose(found * FRAME_SECONDS, [0.25, 0.75], atol=0.007)
     silent_db = hit_features(np.zeros_like(audio))
     assert not leaps(silent_db, reference_db(silent_db), [Role.KICK]).size
