@@ -17,7 +17,7 @@ demo: $(VENV)/effect.installed
 
 # One process a core: several threads in each would wait for each other.
 test: $(VENV)/lab.installed
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/lab.installed
 	$(VENV)/bin/ruff check

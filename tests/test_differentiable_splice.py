@@ -95,11 +95,11 @@ def test_soft_windows_anneal_to_the_hard_cut() -> None:
 def test_gradients_agree_with_finite_differences(softness: float) -> None:
     """Of shifts, places, lengths and curves of crossfades, at once."""
     rng = np.random.default_rng(5)
-    time = torch.arange(900, dtype=torch.float64)
+    time = torch.arange(300, dtype=torch.float64)
     audio = torch.stack([torch.sin(time * rate) for rate in rng.uniform(0.05, 0.9, 3)])
     shifts, starts, lengths, steepness = (
         torch.tensor(values, dtype=torch.float64, requires_grad=True)
-        for values in ([0.3, -7.6, 12.2], [310.3, 602.7], [40.2, 55.6], [1.2, 0.8])
+        for values in ([0.3, -7.6, 12.2], [80.3, 190.7], [30.2, 45.6], [1.2, 0.8])
     )
 
     def spliced(*parts: torch.Tensor) -> torch.Tensor:
