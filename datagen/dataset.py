@@ -164,7 +164,7 @@ def _start(config: DatasetConfig, data: Path | None, folder: Path, suffix: str) 
 
 def _make(task: tuple[Split, int]) -> None:
     split, index = task
-    example = _worker["maker"].make(split, index)
+    example = _worker["maker"].make(split, index, scored=_worker["maker"].config.targets)
     write_example(example, split, index, _worker["folder"], _worker["suffix"], _worker["maker"].config.metronome)
 
 

@@ -22,7 +22,7 @@ from beatnet_align.take import Take
 from beatnet_align.tempo_source import TempoRequest
 from beatnet_align.units import IntArray, samples_to_seconds, seconds_to_samples
 from datagen.edited.recovery import EditedHit, EditedPair, recover_edits
-from datagen.truth import OWN_AFTER_SECONDS, OWN_BEFORE_SECONDS
+from datagen.own_energy import AFTER_SECONDS, BEFORE_SECONDS
 
 _DECIMALS = 7
 _GRID = Grid()
@@ -207,7 +207,7 @@ def _mains(pair: EditedPair, lines: IntArray) -> list[int]:
 def _own_energy(edited: EditedHit, target: Take) -> float:
     """Share of the energy around a hit on its own channel that was not there before it."""
     rate = target.sample_rate
-    before, after = (seconds_to_samples(s, rate) for s in (OWN_BEFORE_SECONDS, OWN_AFTER_SECONDS))
+    before, after = (seconds_to_samples(s, rate) for s in (BEFORE_SECONDS, AFTER_SECONDS))
     onset = edited.target_samples
     audio = target.read(onset - 2 * before, onset + after)[edited.hit.channel].astype(np.float64)
     everything = float(np.sum(audio[before:] ** 2))

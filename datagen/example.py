@@ -17,14 +17,16 @@ from beatnet_align.errors import InputError
 from beatnet_align.hits import Piece
 from beatnet_align.take import Channel
 from beatnet_align.tempo_map import TempoMap
-from beatnet_align.units import seconds_to_samples
+from beatnet_align.units import IntArray, seconds_to_samples
 from datagen.config import SYNTHESISED, DatasetConfig, Sources, Split
 from datagen.hearing import ArrayHearing, Channels, Hearing, KitHearing
+from datagen.kits.colouring import draw_colouring
 from datagen.kits.loading import Kit, load_kit, merge_kits
 from datagen.kits.merging import as_mono
 from datagen.kits.ringing import draw_ringing
 from datagen.kits.synth_pieces import synthesise_kit
 from datagen.kits.tuning import AS_RECORDED, Tuning, draw_tuning
+from datagen.own_energy import own_energies
 from datagen.played.grooves import GrooveCollection, load_grooves
 from datagen.played.patterns import Patterns
 from datagen.played.performance import Performance, Stroke, perform
@@ -152,8 +154,14 @@ class ExampleMaker:
         placements = self._placements(rng, performance.strokes, kit, channels, strength)
         return Played(kit, score, performance, plan.channels, tuple(plan.rows), strength, tuple(placements))
 
-    def make(self, split: Split, index: int) -> Example:
+    def make(self, split: Split, index: int, *, scored: bool = False) -> Example:
         """Make an example.
+
+        Args:
+            split: Which one.
+            index: Of the example in it.
+            scored: Whether takes will be scored against the target, so that it must be known which of its hits can be
+                heard; that takes as long again, several times as long where they are mixed down.
 
         Raises:
             InputError: The split has no kits, or what it names is missing or broken.
@@ -168,6 +176,9 @@ class ExampleMaker:
             target, target_images = self._record(recording, rendered, placements, performed=False)
         else:
             target, target_images = take[:0], take_images[:0]
+        own = None
+        if scored:
+            own = own_energies(placements, recording, rendered.target, _kicks(placements, performed=False))
         truth = {
             "grid": performance.grid.to_json(),
             "kit": kit.name,
@@ -175,7 +186,7 @@ class ExampleMaker:
             "attributions": [kit.attribution],
             "parameters": {**performance.parameters, "strength": played.strength},
             "recording": recording.description,
-            "hits": hits_truth(performance, placements, rendered, recording, self.config.sample_rate),
+            "hits": hits_truth(performance, placements, recording, own, self.config.sample_rate),
         }
         return Example(
             take,
@@ -222,9 +233,16 @@ class ExampleMaker:
 
     def _tuning(self, rng: np.random.Generator) -> Tuning:
         """The kit's own, or another one; nothing is drawn for what never happens."""
-        tuned, rings = self.config.tuned_probability, self.config.ringing_probability
-        tuning = draw_tuning(rng) if tuned and rng.random() < tuned else AS_RECORDED
-        return replace(tuning, ringing=draw_ringing(rng)) if rings and rng.random() < rings else tuning
+
+        def happens(probability: float) -> bool:
+            return probability > 0.0 and rng.random() < probability
+
+        tuning = draw_tuning(rng) if happens(self.config.tuned_probability) else AS_RECORDED
+        if happens(self.config.ringing_probability):
+            tuning = replace(tuning, ringing=draw_ringing(rng))
+        if happens(self.config.coloured_probability):
+            tuning = replace(tuning, colouring=draw_colouring(rng))
+        return tuning
 
     def _placements(
         self, rng: np.random.Generator, strokes: Sequence[Stroke], kit: Kit, channels: Channels, strength: float
@@ -262,8 +280,12 @@ class ExampleMaker:
     ) -> tuple[Float32Array, Float32Array]:
         audio = rendered.take if performed else rendered.target
         images = rendered.take_images if performed else rendered.target_images
-        kicks = [one.onset_samples(performed) for one in placements if one.stroke.piece is Piece.KICK]
-        return recording.apply_to_parts(audio, images, kick_samples=np.array(kicks, np.int64))
+        return recording.apply_to_parts(audio, images, kick_samples=_kicks(placements, performed=performed))
+
+
+def _kicks(placements: Sequence[Placement], *, performed: bool) -> IntArray:
+    onsets = [one.onset_samples(performed) for one in placements if one.stroke.piece is Piece.KICK]
+    return np.array(onsets, np.int64)
 
 
 def _playable(strokes: Sequence[Stroke], kit: Kit, end_seconds: float) -> tuple[Stroke, ...]:

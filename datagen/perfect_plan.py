@@ -98,7 +98,7 @@ def reference_hit(hit: Mapping[str, Any]) -> ReferenceHit:
         velocity=hit["velocity"],
         ornament=hit["ornament"],
         main=hit["main"],
-        own_energy=hit["own_energy"],
+        own_energy=hit.get("own_energy", 1.0),
     )
 
 

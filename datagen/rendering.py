@@ -34,6 +34,21 @@ class Placement:
         """Onset in the take or in the target."""
         return self.performed_samples if performed else self.target_samples
 
+    def add_to(self, audio: Float32Array, onset_samples: int, first: int = 0, last: int | None = None) -> None:
+        """Add what the channels hear.
+
+        Args:
+            audio: [channels, samples], changed.
+            onset_samples: Where the stroke begins in it; anywhere.
+            first: Nothing is added before this sample of ``audio``.
+            last: Nor from this one on; its end when None.
+        """
+        start = onset_samples - self.heard.onset_samples
+        last = audio.shape[1] if last is None else min(last, audio.shape[1])
+        first, last = max(0, first, start), min(last, start + self.heard.audio.shape[1])
+        if first < last:
+            audio[:, first:last] += np.float32(self.gain) * self.heard.audio[:, first - start : last - start]
+
 
 @dataclass(frozen=True, eq=False)
 class Rendered:
@@ -68,7 +83,7 @@ def render(placements: Sequence[Placement], channels: int, samples: int, *, imag
         whole = np.zeros((channels, samples), np.float32)
         for placement in placements:
             into = layers[pieces.index(placement.stroke.piece)] if images else whole
-            _add(into, placement, placement.onset_samples(performed))
+            placement.add_to(into, placement.onset_samples(performed))
         versions.append((layers.sum(axis=0) if images else whole, layers))
     (take, take_images), (target, target_images) = versions
     return Rendered(take, target, pieces, take_images, target_images)
@@ -80,13 +95,5 @@ def heard_between(
     """[channels, stop_samples − start_samples] of the take, without rendering the rest of it."""
     out = np.zeros((channels, stop_samples - start_samples), np.float32)
     for placement in placements:
-        _add(out, placement, placement.performed_samples - start_samples)
+        placement.add_to(out, placement.performed_samples - start_samples)
     return out
-
-
-def _add(into: Float32Array, placement: Placement, onset_samples: int) -> None:
-    audio = placement.heard.audio
-    start = onset_samples - placement.heard.onset_samples
-    first, last = max(0, start), min(into.shape[1], start + audio.shape[1])
-    if first < last:
-        into[:, first:last] += np.float32(placement.gain) * audio[:, first - start : last - start]

@@ -6,13 +6,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from beatnet_align.units import seconds_to_samples
+from beatnet_align.units import FloatArray
 from datagen.played.performance import Performance
 from datagen.recorded.recording import Recording
-from datagen.rendering import Placement, Rendered
-
-OWN_BEFORE_SECONDS, OWN_AFTER_SECONDS = 0.005, 0.030
-"""The window around a hit in which its share of the energy is counted, as the metrics listen to it."""
+from datagen.rendering import Placement
 
 _DECIMALS = 7
 
@@ -20,15 +17,15 @@ _DECIMALS = 7
 def hits_truth(
     performance: Performance,
     placements: Sequence[Placement],
-    rendered: Rendered,
     recording: Recording,
+    own_energies: FloatArray | None,
     sample_rate: int,
 ) -> list[dict[str, Any]]:
     """Everything that is true of every hit, in order of performed time.
 
     Times are exact to the sample. ``close`` is the output channel that hears the label's channel loudest;
-    ``own_energy`` the hit's share of the energy around it there, in the target before recording; ``arrivals_seconds``
-    counts from the label's onset, for every output channel that hears the hit.
+    ``arrivals_seconds`` counts from the label's onset, for every output channel that hears the hit. ``own_energy`` is
+    the hit's share of the energy around it in ``close``, [hits], where that is known; see :mod:`datagen.own_energy`.
     """
     outputs = [channel.name for channel in recording.outputs]
     loudest_input = np.argmax(np.abs(recording.contributions), axis=1)
@@ -37,7 +34,6 @@ def hits_truth(
         for placement in placements
         if placement.stroke.leads
     }
-    energy = np.cumsum(np.pad(rendered.target.astype(np.float64) ** 2, ((0, 0), (1, 0))), axis=1)
     hits = []
     for placement in placements:
         stroke, heard = placement.stroke, placement.heard
@@ -50,7 +46,7 @@ def hits_truth(
         hits.append(
             {
                 "piece": stroke.piece.value,
-                "close": outputs[int(np.argmax(np.abs(recording.contributions[:, heard.reference])))],
+                "close": outputs[recording.output_of(heard.reference)],
                 "own_microphone": heard.is_own,
                 "velocity": round(stroke.velocity, 4),
                 "score_beats": round(stroke.score_beats, 6),
@@ -61,10 +57,12 @@ def hits_truth(
                 "performed_seconds": _seconds(placement.performed_samples, sample_rate),
                 "target_seconds": _seconds(placement.target_samples, sample_rate),
                 "line_shift_seconds": _seconds(main_shift.get(stroke.line, shift), sample_rate),
-                "own_energy": round(_own_share(placement, energy, sample_rate), 3),
                 "arrivals_seconds": arrivals,
             }
         )
+    if own_energies is not None:
+        for hit, own_energy in zip(hits, own_energies.tolist(), strict=True):
+            hit["own_energy"] = round(own_energy, 3)
     assert len(hits) == len(performance.strokes)
     return hits
 
@@ -80,17 +78,6 @@ def arrivals_at(hits: Sequence[Mapping[str, Any]], channel_names: Sequence[str])
         [hit["performed_seconds"] + hit["arrivals_seconds"].get(name, np.nan) for name in channel_names] for hit in hits
     ]
     return np.array(rows, np.float64).reshape(len(hits), len(channel_names))
-
-
-def _own_share(placement: Placement, energy: npt.NDArray[np.float64], sample_rate: int) -> float:
-    """Energy of a hit's own image over that of everything, around its onset in the target on its reference channel."""
-    row, onset = placement.heard.reference, placement.target_samples
-    before, after = (seconds_to_samples(s, sample_rate) for s in (OWN_BEFORE_SECONDS, OWN_AFTER_SECONDS))
-    first, last = max(0, onset - before), min(energy.shape[1] - 1, onset + after)
-    start = onset - placement.heard.onset_samples
-    own = placement.heard.audio[row, max(0, first - start) : max(0, last - start)].astype(np.float64) * placement.gain
-    everything = energy[row, last] - energy[row, first]
-    return float(min(1.0, np.sum(own**2) / everything)) if everything > 0.0 else 0.0
 
 
 def _seconds(samples: int, sample_rate: int) -> float:

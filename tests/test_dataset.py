@@ -46,11 +46,14 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(
-    scope="module", params=[(0.0, 0.0), (1.0, 0.0), (1.0, 1.0)], ids=["as recorded", "tuned", "and ringing"]
+    scope="module",
+    params=[(0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (1.0, 1.0, 0.0), (1.0, 1.0, 1.0)],
+    ids=["as recorded", "tuned", "and ringing", "and coloured"],
 )
 def example(request: pytest.FixtureRequest) -> Example:
-    tuned, ringing = request.param
-    return ExampleMaker(replace(CLEAN, tuned_probability=tuned, ringing_probability=ringing)).make(Split.TRAIN, 5)
+    tuned, ringing, coloured = request.param
+    changed = {"tuned_probability": tuned, "ringing_probability": ringing, "coloured_probability": coloured}
+    return ExampleMaker(replace(CLEAN, **changed)).make(Split.TRAIN, 5)
 
 
 def test_the_number_of_workers_changes_no_byte(dataset: Path, tmp_path: Path) -> None:
@@ -62,11 +65,11 @@ def test_a_run_that_was_cut_off_goes_on(dataset: Path, tmp_path: Path, monkeypat
     calls: list[int] = []
     whole = ExampleMaker.make
 
-    def make(self: ExampleMaker, split: Split, index: int) -> Example:
+    def make(self: ExampleMaker, split: Split, index: int, *, scored: bool) -> Example:
         calls.append(index)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return whole(self, split, index)
+        return whole(self, split, index, scored=scored)
 
     monkeypatch.setattr("datagen.dataset.ProcessPoolExecutor", SerialPool)
     monkeypatch.setattr(ExampleMaker, "make", make)
@@ -301,7 +304,7 @@ def test_an_interrupted_run_says_that_it_goes_on(
 
 
 def test_a_killed_process_ends_in_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ExampleMaker, "make", lambda *_: os._exit(9))
+    monkeypatch.setattr(ExampleMaker, "make", lambda *_, **__: os._exit(9))
     with pytest.raises(InputError, match="a process was killed"):
         write_dataset(TINY, tmp_path / "killed", workers=1)
 

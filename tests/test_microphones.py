@@ -11,7 +11,7 @@ from beatnet_align.errors import InputError
 from beatnet_align.hits import Piece
 from beatnet_align.roles import Role, guess_role
 from beatnet_align.units import FloatArray
-from datagen.recorded.colours import minimum_phase
+from datagen.minimum_phase import minimum_phase
 from datagen.recorded.microphones import Array, ArrayRenderer, draw_array
 from datagen.recorded.rooms import draw_room
 

@@ -36,7 +36,7 @@ class ExampleHit:
         main_stroke: Index of that stroke among the example's hits, where known.
         performed_seconds: Onset in the take.
         target_seconds: Onset in the target.
-        own_energy: Its share of the energy around it.
+        own_energy: Its share of the energy around it; 1 where that is not known.
     """
 
     piece: Piece
@@ -185,5 +185,5 @@ def _hit(hit: Mapping[str, Any]) -> ExampleHit:
         main_stroke=None if main is None else int(main),
         performed_seconds=float(hit["performed_seconds"]),
         target_seconds=float(hit["target_seconds"]),
-        own_energy=float(hit["own_energy"]),
+        own_energy=float(hit.get("own_energy", 1.0)),
     )

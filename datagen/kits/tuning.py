@@ -1,6 +1,7 @@
 """Tune a kit otherwise: every drum and cymbal played back faster or slower, so that few kits sound like many.
 
-How each of them rings can differ too, see :mod:`datagen.kits.ringing`.
+How each of them rings and what colour it has can differ too, see :mod:`datagen.kits.ringing` and
+:mod:`datagen.kits.colouring`.
 """
 
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from fractions import Fraction
 import numpy as np
 
 from beatnet_align.hits import Piece
+from datagen.kits.colouring import Colouring
 from datagen.kits.ringing import Ringing
 from datagen.kits.strikes import Strike, make_strike, resample
 
@@ -29,22 +31,25 @@ ONE_DRUM: Mapping[Piece, Piece] = {
 
 @dataclass(frozen=True)
 class Tuning:
-    """How fast the strikes of each piece are played back, and how they ring.
+    """How fast the strikes of each piece are played back, how they ring and what colour they have.
 
     Attributes:
         speeds: Of pieces; 1 for those that are not named.
-        ringing: Of pieces; as recorded for those that are not named.
+        ringing, colouring: Of pieces; as recorded for those that are not named.
     """
 
     speeds: Mapping[Piece, Fraction] = field(default_factory=dict)
     ringing: Mapping[Piece, Ringing] = field(default_factory=dict)
+    colouring: Mapping[Piece, Colouring] = field(default_factory=dict)
 
     def tuned(self, piece: Piece, strike: Strike, sample_rate: int) -> Strike:
-        """A strike at the speed of its piece and ringing as it does, all microphones alike, measured anew."""
+        """A strike as its piece sounds then, all microphones alike, measured anew."""
         speed = self.speeds.get(piece, Fraction(1))
         if speed != 1:
             played = resample(strike.audio, speed.numerator, speed.denominator)
             strike = make_strike(played, strike.own_microphone, sample_rate)
+        if piece in self.colouring:
+            strike = self.colouring[piece].applied(strike, sample_rate)
         return self.ringing[piece].applied(strike, sample_rate) if piece in self.ringing else strike
 
 

@@ -59,7 +59,7 @@ class Draws:
         stages: list[Stage] = []
         if self._happens(self.ranges.buzz_probability):
             level_db = self._one(self.ranges.buzz_db) + self._at(_BUZZ_AT_DB, -26.0)
-            rise, release = self._one((0.002, 0.009)), self._one((90.0, 350.0))
+            rise, release = self._one(self.ranges.buzz_rise_seconds), self._one((90.0, 350.0))
             threshold_db, slap = self._one((-60.0, -34.0)), self._one((0.0, 1.0))
             stages.append(SnareBuzz(_plain(level_db), rise, release, threshold_db, slap, self._seed()))
         if self._happens(self.ranges.tom_ring_probability):

@@ -2,10 +2,10 @@
 
 import numpy as np
 import numpy.typing as npt
-from scipy.fft import irfft, rfft, rfftfreq
+from scipy.fft import rfftfreq
 
 from beatnet_align.roles import Role
-from beatnet_align.units import FloatArray
+from datagen.minimum_phase import minimum_phase
 from datagen.recorded.layouts import Microphone
 
 COLOUR_TAPS = 256
@@ -35,21 +35,3 @@ def draw_colours(
     log_magnitude -= 0.5 * np.log1p((frequencies_hz / high_cuts_hz[..., None]) ** 2)
     log_magnitude -= 0.5 * np.log1p((low_cuts_hz[:, None] / frequencies_hz) ** 2)
     return minimum_phase(log_magnitude, COLOUR_TAPS)
-
-
-def minimum_phase(log_magnitude: FloatArray, taps: int) -> Float32Array:
-    """Shortest causal filter with a given magnitude, by folding the real cepstrum (Oppenheim and Schafer, 13).
-
-    Args:
-        log_magnitude: [..., bins] of a real FFT of even size, natural logarithm.
-        taps: Kept; the last quarter fades out.
-
-    Returns:
-        [..., taps].
-    """
-    size = 2 * (log_magnitude.shape[-1] - 1)
-    cepstrum = irfft(log_magnitude, size)
-    cepstrum[..., 1 : size // 2] *= 2.0
-    cepstrum[..., size // 2 + 1 :] = 0.0
-    response = irfft(np.exp(rfft(cepstrum)), size)[..., :taps]
-    return np.asarray(response * np.minimum(1.0, np.linspace(4.0, 0.0, taps)), np.float32)

@@ -51,6 +51,10 @@ class Recording:
         mixdowns = [np.array(stage.gains) for stage in self.stages if isinstance(stage, Mixdown)]
         return mixdowns[0] if mixdowns else np.eye(len(self.inputs))
 
+    def output_of(self, channel: int) -> int:
+        """The output that hears an input loudest."""
+        return int(np.argmax(np.abs(self.contributions[:, channel])))
+
     def apply(self, audio: Float32Array, start_samples: int = 0, kick_samples: IntArray = _NO_EVENTS) -> Float32Array:
         """Record ``audio``.
 

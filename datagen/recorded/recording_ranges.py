@@ -17,6 +17,7 @@ _LIMIT_OF = {
     "noise_tilt_db_per_octave": (-9.0, 6.0),
     "pedal_lead_seconds": (0.01, 1.0),
     "dc_db": (-140.0, -12.0),
+    "buzz_rise_seconds": (1e-4, 0.1),
 }
 
 
@@ -38,7 +39,7 @@ class RecordingRanges:
         compression_threshold_db, compression_ratio, compression_attack_seconds, release_db_per_second: Of compressors.
         overdrive_probability, overdrive_db: Of a channel; gain beyond full scale.
         ride_probability, ride_db: Slow changes of level.
-        buzz_probability, buzz_db: Snare wires against what excites them.
+        buzz_probability, buzz_db, buzz_rise_seconds: Snare wires against what excites them, and how slowly they begin.
         tom_ring_probability, tom_ring_db: Sympathetic ringing of toms.
         wash_probability, wash_db: Cymbals ridden without end, RMS below the channel's peak.
         leakage_probability, leakage_db: Of each of bass, guitar and voice, below the channel's peak.
@@ -74,6 +75,7 @@ class RecordingRanges:
     ride_db: tuple[float, float] = (-4.0, 2.0)
     buzz_probability: float = 0.5
     buzz_db: tuple[float, float] = (-44.0, -18.0)
+    buzz_rise_seconds: tuple[float, float] = (0.002, 0.009)
     tom_ring_probability: float = 0.4
     tom_ring_db: tuple[float, float] = (-30.0, -10.0)
     wash_probability: float = 0.2

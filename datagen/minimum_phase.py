@@ -1,0 +1,25 @@
+"""The shortest causal filter with a given magnitude: what colours sound without making it earlier or much later."""
+
+import numpy as np
+import numpy.typing as npt
+from scipy.fft import irfft, rfft
+
+from beatnet_align.units import FloatArray
+
+
+def minimum_phase(log_magnitude: FloatArray, taps: int) -> npt.NDArray[np.float32]:
+    """Shortest causal filter with a given magnitude, by folding the real cepstrum (Oppenheim and Schafer, 13).
+
+    Args:
+        log_magnitude: [..., bins] of a real FFT of even size, natural logarithm.
+        taps: Kept; the last quarter fades out.
+
+    Returns:
+        [..., taps].
+    """
+    size = 2 * (log_magnitude.shape[-1] - 1)
+    cepstrum = irfft(log_magnitude, size)
+    cepstrum[..., 1 : size // 2] *= 2.0
+    cepstrum[..., size // 2 + 1 :] = 0.0
+    response = irfft(np.exp(rfft(cepstrum)), size)[..., :taps]
+    return np.asarray(response * np.minimum(1.0, np.linspace(4.0, 0.0, taps)), np.float32)
