@@ -17,9 +17,9 @@ TINY = Path(__file__).parents[1] / "configs" / "datagen" / "tiny.yaml"
 
 def struck(piece: Piece, onsets_samples: list[int], seed: int = 1) -> torch.Tensor:
     """[hits, 2, samples]: one strike at several places, in two microphones over a little noise."""
-    strike = synthesise_kit(seed, RATE).pick(piece, 0.8, np.random.default_rng(0)).audio[0][:4_000]
+    strike = synthesise_kit(seed, RATE).pick(piece, 0.8, np.random.default_rng(0)).audio[0][:2_500]
     rng = np.random.default_rng(5)
-    audio = np.zeros((len(onsets_samples), 2, 8_000), np.float32)
+    audio = np.zeros((len(onsets_samples), 2, 6_000), np.float32)
     for row, onset in zip(audio, onsets_samples, strict=True):
         row[0, onset : onset + len(strike)] += strike
         row[1, onset + 70 : onset + 70 + len(strike)] += 0.3 * strike
