@@ -164,8 +164,9 @@ def _start(config: DatasetConfig, data: Path | None, folder: Path, suffix: str) 
 
 def _make(task: tuple[Split, int]) -> None:
     split, index = task
-    example = _worker["maker"].make(split, index, scored=_worker["maker"].config.targets)
-    write_example(example, split, index, _worker["folder"], _worker["suffix"], _worker["maker"].config.metronome)
+    maker = _worker["maker"]
+    example = maker.make(split, index, scored=maker.config.targets)
+    write_example(example, split, index, _worker["folder"], _worker["suffix"], maker.config.metronome)
 
 
 def write_example(example: Example, split: Split, index: int, folder: Path, suffix: str, with_metronome: bool) -> None:

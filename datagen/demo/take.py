@@ -21,6 +21,7 @@ from beatnet_align.units import FloatArray, samples_to_seconds, seconds_to_sampl
 from datagen.demo.groove import DIVISION_PER_BEAT, TIME_SIGNATURE, Stroke, leading_strokes, perform
 from datagen.demo.room import CHANNELS, STEMS, Room, recording_gain
 from datagen.kits.synth_kit import HiHat, Kick, Snare, Voice, onset_in_strike, place_strike
+from datagen.own_energy import AFTER_SECONDS, BEFORE_SECONDS
 
 FOLDER = Path(__file__).parents[2] / "beatnet_align" / "demo_take"
 SAMPLE_RATE = 44_100
@@ -41,9 +42,6 @@ CLOSE_MICROPHONES = {
     Piece.HIHAT_CLOSED: "hihat",
     Piece.HIHAT_OPEN: "hihat",
 }
-
-OWN_ENERGY_BEFORE_SECONDS, OWN_ENERGY_AFTER_SECONDS = 0.005, 0.030
-"""The window around a hit in which metrics listen to it."""
 
 
 @dataclass(frozen=True)
@@ -132,8 +130,8 @@ def _render(sounding: list[SoundingStroke], onsets_samples: list[int], noise: Fl
 
 def _own_energy(sound: SoundingStroke, aligned: FloatArray) -> float:
     """Share of the energy around the hit, on its close microphone in the target, that is its own."""
-    before = seconds_to_samples(OWN_ENERGY_BEFORE_SECONDS, SAMPLE_RATE)
-    after = seconds_to_samples(OWN_ENERGY_AFTER_SECONDS, SAMPLE_RATE)
+    before = seconds_to_samples(BEFORE_SECONDS, SAMPLE_RATE)
+    after = seconds_to_samples(AFTER_SECONDS, SAMPLE_RATE)
     start = sound.stroke.target_samples - before
     own = np.zeros((1, before + after))
     close = sound.image[sound.channel : sound.channel + 1]

@@ -13,7 +13,7 @@ from scipy.signal import fftconvolve
 
 from beatnet_align.hits import Piece
 from datagen.kits.strikes import Strike, make_strike
-from datagen.minimum_phase import minimum_phase
+from datagen.minimum_phase import curve_log_magnitude, minimum_phase
 
 POINTS_HZ = np.geomspace(50.0, 16_000.0, 8)
 """Where a curve bends, some octave apart."""
@@ -38,8 +38,8 @@ class Colouring:
     def applied(self, strike: Strike, sample_rate: int) -> Strike:
         """The strike in that colour, in all microphones alike and as loud at its own one's peak, measured anew."""
         frequencies_hz = np.maximum(rfftfreq(_FFT, 1.0 / sample_rate), 1.0)
-        gain_db = np.interp(np.log(frequencies_hz), np.log(POINTS_HZ), self.curve_db)
-        taps = minimum_phase(gain_db * (np.log(10.0) / 20.0), round(TAPS_SECONDS * sample_rate))
+        log_magnitude = curve_log_magnitude(np.array(self.curve_db), POINTS_HZ, frequencies_hz)
+        taps = minimum_phase(log_magnitude, round(TAPS_SECONDS * sample_rate))
         coloured = fftconvolve(strike.audio, taps[None], axes=1)[:, : strike.audio.shape[1]]
         before, after = (np.max(np.abs(audio[strike.own_microphone])) for audio in (strike.audio, coloured))
         return make_strike(coloured * (before / after), strike.own_microphone, sample_rate)

@@ -5,7 +5,7 @@ import numpy.typing as npt
 from scipy.fft import rfftfreq
 
 from beatnet_align.roles import Role
-from datagen.minimum_phase import minimum_phase
+from datagen.minimum_phase import curve_log_magnitude, minimum_phase
 from datagen.recorded.layouts import Microphone
 
 COLOUR_TAPS = 256
@@ -29,9 +29,7 @@ def draw_colours(
     low_cuts_hz = np.array([_LOW_CUTS_HZ.get(microphone.role, 40.0) for microphone in microphones])
     curve_db = rng.normal(0.0, 1.0, (*shape, len(_COLOUR_POINTS_HZ))) * np.where(own, 1.2, 2.5)[..., None]
     frequencies_hz = np.maximum(rfftfreq(_COLOUR_FFT, 1.0 / sample_rate), 1.0)
-    places = np.interp(np.log(frequencies_hz), np.log(_COLOUR_POINTS_HZ), np.arange(len(_COLOUR_POINTS_HZ)))
-    hats = np.maximum(1.0 - np.abs(places[None] - np.arange(len(_COLOUR_POINTS_HZ))[:, None]), 0.0)
-    log_magnitude = curve_db @ hats * (np.log(10.0) / 20.0)
+    log_magnitude = curve_log_magnitude(curve_db, _COLOUR_POINTS_HZ, frequencies_hz)
     log_magnitude -= 0.5 * np.log1p((frequencies_hz / high_cuts_hz[..., None]) ** 2)
     log_magnitude -= 0.5 * np.log1p((low_cuts_hz[:, None] / frequencies_hz) ** 2)
     return minimum_phase(log_magnitude, COLOUR_TAPS)
