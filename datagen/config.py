@@ -87,6 +87,7 @@ class DatasetConfig:
         ringing_probability: That they ring otherwise, each piece by itself: longer, shorter, louder and softer in turn
             after the blow. One piece in six stays as recorded even then.
         coloured_probability: That they have another spectrum, each piece by itself.
+        softened_probability: That drums set in more slowly, each by itself. Three in ten stay as recorded even then.
         clean_probability: That the recording chain adds nothing but a quiet noise floor.
         timing_preset: What ``timing`` starts from.
         timing: Fields of :class:`~datagen.played.timing.HumanTiming` that differ from the preset.
@@ -112,6 +113,7 @@ class DatasetConfig:
     tuned_probability: float = 0.0
     ringing_probability: float = 0.0
     coloured_probability: float = 0.0
+    softened_probability: float = 0.0
     clean_probability: float = 0.1
     timing_preset: TimingPreset = TimingPreset.HUMAN
     timing: Mapping[str, float | tuple[float, float]] = field(default_factory=dict)

@@ -24,6 +24,7 @@ from datagen.kits.colouring import draw_colouring
 from datagen.kits.loading import Kit, load_kit, merge_kits
 from datagen.kits.merging import as_mono
 from datagen.kits.ringing import draw_ringing
+from datagen.kits.softening import draw_softening
 from datagen.kits.synth_pieces import synthesise_kit
 from datagen.kits.tuning import AS_RECORDED, Tuning, draw_tuning
 from datagen.own_energy import own_energies
@@ -242,6 +243,8 @@ class ExampleMaker:
             tuning = replace(tuning, ringing=draw_ringing(rng))
         if happens(self.config.coloured_probability):
             tuning = replace(tuning, colouring=draw_colouring(rng))
+        if happens(self.config.softened_probability):
+            tuning = replace(tuning, softening=draw_softening(rng))
         return tuning
 
     def _placements(

@@ -47,12 +47,11 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(
     scope="module",
-    params=[(0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (1.0, 1.0, 0.0), (1.0, 1.0, 1.0)],
-    ids=["as recorded", "tuned", "and ringing", "and coloured"],
+    params=[(), ("tuned",), ("tuned", "ringing"), ("tuned", "ringing", "coloured", "softened")],
+    ids=["as recorded", "tuned", "and ringing", "and coloured and softened"],
 )
 def example(request: pytest.FixtureRequest) -> Example:
-    tuned, ringing, coloured = request.param
-    changed = {"tuned_probability": tuned, "ringing_probability": ringing, "coloured_probability": coloured}
+    changed = {f"{how}_probability": 1.0 for how in request.param}
     return ExampleMaker(replace(CLEAN, **changed)).make(Split.TRAIN, 5)
 
 

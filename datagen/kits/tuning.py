@@ -1,7 +1,7 @@
 """Tune a kit otherwise: every drum and cymbal played back faster or slower, so that few kits sound like many.
 
-How each of them rings and what colour it has can differ too, see :mod:`datagen.kits.ringing` and
-:mod:`datagen.kits.colouring`.
+How each of them sets in, how it rings and what colour it has can differ too, see :mod:`datagen.kits.softening`,
+:mod:`datagen.kits.ringing` and :mod:`datagen.kits.colouring`.
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ import numpy as np
 from beatnet_align.hits import Piece
 from datagen.kits.colouring import Colouring
 from datagen.kits.ringing import Ringing
+from datagen.kits.softening import Softening
 from datagen.kits.strikes import Strike, make_strike, resample
 
 INTERVALS = tuple(
@@ -31,16 +32,17 @@ ONE_DRUM: Mapping[Piece, Piece] = {
 
 @dataclass(frozen=True)
 class Tuning:
-    """How fast the strikes of each piece are played back, how they ring and what colour they have.
+    """How fast the strikes of each piece are played back, how they set in and ring and what colour they have.
 
     Attributes:
         speeds: Of pieces; 1 for those that are not named.
-        ringing, colouring: Of pieces; as recorded for those that are not named.
+        ringing, colouring, softening: Of pieces; as recorded for those that are not named.
     """
 
     speeds: Mapping[Piece, Fraction] = field(default_factory=dict)
     ringing: Mapping[Piece, Ringing] = field(default_factory=dict)
     colouring: Mapping[Piece, Colouring] = field(default_factory=dict)
+    softening: Mapping[Piece, Softening] = field(default_factory=dict)
 
     def tuned(self, piece: Piece, strike: Strike, sample_rate: int) -> Strike:
         """A strike as its piece sounds then, all microphones alike, measured anew."""
@@ -48,6 +50,8 @@ class Tuning:
         if speed != 1:
             played = resample(strike.audio, speed.numerator, speed.denominator)
             strike = make_strike(played, strike.own_microphone, sample_rate)
+        if piece in self.softening:
+            strike = self.softening[piece].applied(strike, sample_rate)
         if piece in self.colouring:
             strike = self.colouring[piece].applied(strike, sample_rate)
         return self.ringing[piece].applied(strike, sample_rate) if piece in self.ringing else strike
