@@ -4,6 +4,7 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,7 +52,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ids=["as recorded", "tuned", "and ringing", "and coloured and softened"],
 )
 def example(request: pytest.FixtureRequest) -> Example:
-    changed = {f"{how}_probability": 1.0 for how in request.param}
+    changed: dict[str, Any] = {f"{how}_probability": 1.0 for how in request.param}
     return ExampleMaker(replace(CLEAN, **changed)).make(Split.TRAIN, 5)
 
 
