@@ -46,10 +46,13 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+WAYS = ("tuned", "ringing", "coloured", "softened")
+
+
 @pytest.fixture(
     scope="module",
-    params=[(), ("tuned",), ("tuned", "ringing"), ("tuned", "ringing", "coloured", "softened")],
-    ids=["as recorded", "tuned", "and ringing", "and coloured and softened"],
+    params=[WAYS[:count] for count in range(len(WAYS) + 1)],
+    ids=["as recorded", "tuned", "and ringing", "and coloured", "and softened"],
 )
 def example(request: pytest.FixtureRequest) -> Example:
     changed: dict[str, Any] = {f"{how}_probability": 1.0 for how in request.param}

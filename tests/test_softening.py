@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from beatnet_align.hits import Piece
 from beatnet_align.onset_timing import smoothed_energy
+from beatnet_align.units import FloatArray
 from datagen.kits.softening import RISES_SECONDS, Softening, draw_softening
 from datagen.kits.strikes import Strike, make_strike
 from datagen.kits.synth_pieces import synthesise_kit
@@ -22,7 +23,7 @@ def blow(microphones: int = 2, samples: int = RATE // 4, sample_rate: int = RATE
     return make_strike(np.array(rows), 0, sample_rate)
 
 
-def envelope(strike: Strike, row: int) -> np.ndarray:
+def envelope(strike: Strike, row: int) -> FloatArray:
     return np.asarray(np.abs(strike.audio[row, strike.onset_samples :]).astype(np.float64))
 
 

@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import butter, sosfilt
 
 from beatnet_align.hits import Piece
 from beatnet_align.units import FloatArray
-from datagen.kits.strikes import Samples, Strike, make_strike
+from datagen.kits.strikes import Samples, Strike, below, make_strike
 
 BLOW_SECONDS, SETTLED_SECONDS = 0.006, 0.030
 """Modulation begins the first of these after the onset, and is there whole after the second."""
@@ -66,9 +65,7 @@ class Ringing:
         """Audio whose upper part, or all of it, gets louder and softer; ``seconds`` since the onset, [samples]."""
         settled = np.clip((seconds - BLOW_SECONDS) / (SETTLED_SECONDS - BLOW_SECONDS), 0.0, 1.0)
         gain_db = self.depth_db * settled * np.sin(2.0 * np.pi * self.rate_hz * seconds + self.phase_radians)
-        steady = np.zeros_like(audio)
-        if self.above_hz:
-            steady = sosfilt(butter(1, self.above_hz, "lowpass", fs=sample_rate, output="sos"), audio)
+        steady = below(audio, self.above_hz, sample_rate) if self.above_hz else np.zeros_like(audio)
         return np.asarray(steady + (audio - steady) * 10.0 ** (gain_db / 20.0))
 
 

@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import butter, sosfilt
 
 from beatnet_align.hits import Piece
 from beatnet_align.units import FloatArray
 from datagen.kits.ringing import TREBLE_HZ
-from datagen.kits.strikes import Samples, Strike, make_strike
+from datagen.kits.strikes import Samples, Strike, below, make_strike
 from datagen.kits.synth_kit import onset_in_strike
 
 RISES_SECONDS: Mapping[Piece, tuple[float, float]] = {
@@ -53,8 +52,7 @@ class Softening:
             return row.astype(np.float64)
         onset = onset_in_strike(row.astype(np.float64), sample_rate)
         seconds = np.maximum(np.arange(len(row)) - onset + 1, 0) / sample_rate
-        corner_hz = min(self.above_hz, 0.45 * sample_rate)
-        low = sosfilt(butter(1, corner_hz, "lowpass", fs=sample_rate, output="sos"), row)
+        low = below(row, min(self.above_hz, 0.45 * sample_rate), sample_rate)
         softened = low * -np.expm1(-seconds / self.rise_seconds)
         softened += (row - low) * -np.expm1(-seconds / self.treble_rise_seconds)
         return np.asarray(softened * (peak / np.max(np.abs(softened))))

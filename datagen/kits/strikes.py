@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import soundfile as sf
-from scipy.signal import resample_poly
+from scipy.signal import butter, resample_poly, sosfilt
 
 from beatnet_align.errors import InputError
-from beatnet_align.units import seconds_to_samples
+from beatnet_align.units import FloatArray, seconds_to_samples
 from datagen.kits.listing import HitParts, SamplePart
 from datagen.kits.synth_kit import onset_in_strike
 
@@ -110,6 +110,11 @@ def resample(audio: Samples, from_hz: int, to_hz: int, semitones: float = 0.0) -
     return np.asarray(
         resample_poly(padded, ratio.numerator, ratio.denominator, axis=1, window=("kaiser", 8.0)), np.float32
     )
+
+
+def below(audio: Samples, corner_hz: float, sample_rate: int) -> FloatArray:
+    """What of audio, [..., samples], lies under a crossover of 6 dB an octave; what lies above it is the rest."""
+    return np.asarray(sosfilt(butter(1, corner_hz, "lowpass", fs=sample_rate, output="sos"), audio))
 
 
 def make_strike(audio: npt.NDArray[np.floating], own_microphone: int, sample_rate: int) -> Strike:

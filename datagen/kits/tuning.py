@@ -50,11 +50,10 @@ class Tuning:
         if speed != 1:
             played = resample(strike.audio, speed.numerator, speed.denominator)
             strike = make_strike(played, strike.own_microphone, sample_rate)
-        if piece in self.softening:
-            strike = self.softening[piece].applied(strike, sample_rate)
-        if piece in self.colouring:
-            strike = self.colouring[piece].applied(strike, sample_rate)
-        return self.ringing[piece].applied(strike, sample_rate) if piece in self.ringing else strike
+        for changes in (self.softening, self.colouring, self.ringing):
+            if piece in changes:
+                strike = changes[piece].applied(strike, sample_rate)
+        return strike
 
 
 AS_RECORDED = Tuning()
