@@ -11,6 +11,7 @@ from math import isfinite
 
 from beatnet_align.edit_plan import EditPlan, Move, SpliceSettings, TakeFacts, check_in_one_group
 from beatnet_align.errors import InputError
+from beatnet_align.roles import Role
 from beatnet_align.take import Take, channels_called
 from beatnet_align.units import samples_to_seconds, seconds_to_samples
 
@@ -53,29 +54,39 @@ def validate(plan: EditPlan, take: Take) -> None:
     ):
         if planned != found:
             raise InputError(f"the plan belongs to another take: its {what} {planned}, but in {take.name!r} {found}")
+    groups = channel_groups(plan.splice, plan.take)
+    moving = {name for group in groups for name in group}
     for move in plan.moves:
         _check_move(move, facts)
+        if move.channel not in moving:
+            raise InputError(
+                f"the {_place(move, facts)} is on {move.channel!r}, a click, which stays as it is; "
+                "trigger other channels, or give it another role"
+            )
     for earlier, later in pairwise(plan.moves):
         if later.onset_samples < earlier.onset_samples:
             raise InputError(
                 f"moves must be in order of onset: {_place(later, facts)} follows {_place(earlier, facts)}"
             )
-    for group in channel_groups(plan.splice, facts.channels):
+    for group in groups:
         cut_list(plan, group)
 
 
-def channel_groups(splice: SpliceSettings, channels: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+def channel_groups(splice: SpliceSettings, facts: TakeFacts) -> tuple[tuple[str, ...], ...]:
     """The groups of channels that are cut together; those that the settings do not name form the last.
+
+    A click that they do not name is in none: it says when the beats are, and stays.
 
     Raises:
         InputError: The settings group a channel that is not there, or one twice.
     """
     groups = tuple(
-        tuple(name for given in group for name in channels_called(given, channels)) for group in splice.groups
+        tuple(name for given in group for name in channels_called(given, facts.channels)) for group in splice.groups
     )
     check_in_one_group(groups)
-    named = {name for group in groups for name in group}
-    rest = tuple(name for name in channels if name not in named)
+    stay = {name for name, role in zip(facts.channels, facts.roles, strict=True) if role is Role.CLICK}
+    left_out = stay.union(*groups)
+    rest = tuple(name for name in facts.channels if name not in left_out)
     return (*groups, rest) if rest else groups
 
 

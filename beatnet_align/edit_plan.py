@@ -9,6 +9,7 @@ from beatnet_align.engines import Engine, Render
 from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid
 from beatnet_align.hits import Piece
+from beatnet_align.roles import Role
 from beatnet_align.take import Take
 from beatnet_align.tempo_map import TempoMap
 from beatnet_align.units import seconds_to_ms
@@ -101,17 +102,27 @@ class Move:
 
 @dataclass(frozen=True)
 class TakeFacts:
-    """What a plan remembers of its take, so that it is never rendered over another."""
+    """What a plan remembers of its take, so that it is never rendered over another.
+
+    Attributes:
+        name: What the take was called.
+        sample_rate: In hertz.
+        samples: Length of the longest channel.
+        channels: Names, one a row.
+        roles: What each was put up for.
+    """
 
     name: str
     sample_rate: int
     samples: int
     channels: tuple[str, ...]
+    roles: tuple[Role, ...]
 
     @classmethod
     def of(cls, take: Take) -> "TakeFacts":
         """The facts of a take."""
-        return cls(take.name, take.sample_rate, take.samples, tuple(channel.name for channel in take.channels))
+        names, roles = zip(*((channel.name, channel.role) for channel in take.channels), strict=True)
+        return cls(take.name, take.sample_rate, take.samples, names, roles)
 
 
 @dataclass(frozen=True)
@@ -126,7 +137,7 @@ class SpliceSettings:
             and does with longer ones as ``long_gaps`` says.
         long_gaps: NEURAL in plans of the neural engine; the classical one stays classical.
         groups: Names of channels or stems that are cut together; channels in no group form a last one. Without
-            groups all channels are cut together.
+            groups all channels are cut together. Clicks that no group names stay as they are.
     """
 
     pad_seconds: float = 0.005

@@ -176,7 +176,7 @@ class BeatDetective:
             InputError: A named channel does not exist, the tempo cannot be used, or a lock finds no hit, no position of
                 the take, or no way to keep it.
         """
-        channel_groups(self.splicing, [channel.name for channel in take.channels])
+        channel_groups(self.splicing, TakeFacts.of(take))
         request = tempo or TempoRequest()
         told = told_tempo(request, take)  # before the long work, so that what cannot be used is told at once
         hits = self.hits(take, progress)

@@ -110,7 +110,7 @@ class Grid:
             divisions = tuple(str(division) for division in data["divisions"])
             swing = float(data["swing"])
             template = data["template"]
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise InputError(f"the grid is malformed ({type(error).__name__}: {error})") from error
         return cls(divisions, swing, None if template is None else GrooveTemplate.from_json(template))
 

@@ -159,7 +159,7 @@ class GrooveTemplate:
         try:
             offsets = tuple(float(offset) for offset in data["offsets_beats"])
             division, length_beats, name = str(data["division"]), float(data["length_beats"]), str(data["name"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise InputError(f"the groove template is malformed ({type(error).__name__}: {error})") from error
         return cls(division, length_beats, offsets, name)
 

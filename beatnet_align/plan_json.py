@@ -11,6 +11,7 @@ from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid
 from beatnet_align.hits import Piece
 from beatnet_align.repair import Placement
+from beatnet_align.roles import Role, guess_role
 from beatnet_align.tempo_map import TempoMap
 from beatnet_align.units import samples_to_seconds, seconds_to_samples
 
@@ -56,6 +57,7 @@ def plan_to_json(plan: EditPlan, placed: Sequence[Placement] = ()) -> str:
             "sample_rate": plan.take.sample_rate,
             "samples": plan.take.samples,
             "channels": list(plan.take.channels),
+            "roles": [role.value for role in plan.take.roles],
         },
         "tempo_map": plan.tempo_map.to_json(),
         "grid": plan.grid.to_json(),
@@ -97,12 +99,7 @@ def plan_from_json(text: str) -> EditPlan:
     if data.get("version") != VERSION:
         raise InputError(f"the edit plan has version {data.get('version')!r}, this program reads version {VERSION}")
     try:
-        facts = TakeFacts(
-            name=str(data["take"]["name"]),
-            sample_rate=int(data["take"]["sample_rate"]),
-            samples=int(data["take"]["samples"]),
-            channels=tuple(str(name) for name in data["take"]["channels"]),
-        )
+        facts = _facts_from_json(data["take"])
         splice = SpliceSettings(
             pad_seconds=float(data["splice"]["pad_seconds"]),
             crossfade_seconds=float(data["splice"]["crossfade_seconds"]),
@@ -117,7 +114,7 @@ def plan_from_json(text: str) -> EditPlan:
         tempo_map, grid = data["tempo_map"], data["grid"]
     except InputError:
         raise
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"the edit plan is malformed ({type(error).__name__}: {error})") from error
     return EditPlan(
         take=facts,
@@ -147,6 +144,15 @@ def load_plan(path: Path) -> EditPlan:
         return plan_from_json(text)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+
+
+def _facts_from_json(entry: Any) -> TakeFacts:
+    """Plans of earlier versions of the program lack roles."""
+    names = tuple(str(name) for name in entry["channels"])
+    roles = tuple(map(Role, entry.get("roles", map(guess_role, names))))
+    if len(roles) != len(names):
+        raise InputError(f"the edit plan has {len(names)} channels but {len(roles)} roles")
+    return TakeFacts(str(entry["name"]), int(entry["sample_rate"]), int(entry["samples"]), names, roles)
 
 
 def _repair_from_json(entry: Any) -> RepairSettings:

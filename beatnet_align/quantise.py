@@ -10,7 +10,7 @@ from beatnet_align.claims import Claim, ClaimMaker, Decision, one_piece
 from beatnet_align.clusters import FLAM_SECONDS
 from beatnet_align.crowding import inside_take, uncrowded
 from beatnet_align.cut_list import channel_groups
-from beatnet_align.edit_plan import Flag, Move, SpliceSettings
+from beatnet_align.edit_plan import Flag, Move, SpliceSettings, TakeFacts
 from beatnet_align.errors import InputError
 from beatnet_align.feel import GROUP_NAMES, group_of, piece_feel_seconds
 from beatnet_align.grid import Grid
@@ -113,7 +113,7 @@ def quantise(
         return ()
     settings = settings or QuantiseSettings()
     splice = splice or SpliceSettings()
-    groups = channel_groups(splice, [channel.name for channel in take.channels])
+    groups = channel_groups(splice, TakeFacts.of(take))
     moves: list[Move] = []
     held = held_hits(settings.locks, hits, take, tempo_map, grid)
     claims = claim_maker(hits, take.sample_rate, tempo_map, grid, held)

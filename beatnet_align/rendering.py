@@ -67,7 +67,7 @@ def render(
     placed = placements(plan)
     splicer = Splicer(take, plan)
     repaired = stretches(placed, take.samples, take.sample_rate, plan.splice.crossfade_seconds, splicer.joins_samples())
-    drums = [row for row, channel in enumerate(take.channels) if channel.role is not Role.CLICK]
+    drums = [row for row, role in enumerate(plan.take.roles) if role is not Role.CLICK]
     block = seconds_to_samples(BLOCK_SECONDS, take.sample_rate)
     with ExitStack() as opened:
         separator = opened.enter_context(closing(_separator(take, plan, placed, repaired))) if repaired else None

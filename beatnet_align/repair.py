@@ -63,7 +63,7 @@ def placements(plan: EditPlan) -> list[Placement]:
         InputError: The moves contradict each other, see :func:`~beatnet_align.cut_list.cut_list`.
     """
     of_segments = segments(plan.moves)
-    groups = channel_groups(plan.splice, plan.take.channels)
+    groups = channel_groups(plan.splice, plan.take)
     cuts = [cut_list(plan, group) for group in groups]
     own_group = {name: number for number, group in enumerate(groups) for name in group}
     bars = _bars(plan, of_segments)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from beatnet_align.bin_shares import HitToLift
-from beatnet_align.edit_plan import EditPlan, Move
+from beatnet_align.edit_plan import EditPlan, Move, TakeFacts
 from beatnet_align.lifting import HeardBlock, Lifter, Sound, add_sound
 from beatnet_align.piece_spectra import Strike
 from beatnet_align.splice import Splicer
@@ -61,7 +61,7 @@ class Separator:
         asked: IntArray,
     ) -> None:
         hits = [
-            HitToLift(Strike.of(move), shift, is_lifted, _favours(take, move))
+            HitToLift(Strike.of(move), shift, is_lifted, _favours(plan.take, move))
             for move, shift, is_lifted in zip(plan.moves, shifts_samples, lifted, strict=True)
         ]
         self._lifter = Lifter(take, hits)
@@ -122,10 +122,11 @@ class Separator:
         return sums.lifted()
 
 
-def _favours(take: Take, move: Move) -> tuple[float, ...]:
+def _favours(facts: TakeFacts, move: Move) -> tuple[float, ...]:
     """How much a hit counts in each channel."""
     return tuple(
-        MOVING_FAVOUR if channel.role.is_close and channel.name == move.channel else 1.0 for channel in take.channels
+        MOVING_FAVOUR if role.is_close and name == move.channel else 1.0
+        for name, role in zip(facts.channels, facts.roles, strict=True)
     )
 
 

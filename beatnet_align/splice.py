@@ -181,8 +181,10 @@ class Splicer:
                 [names.index(name) for name in group],
                 timeline(cut_list(plan, group), take.samples, take.sample_rate, plan.splice),
             )
-            for group in channel_groups(plan.splice, names)
+            for group in channel_groups(plan.splice, plan.take)
         ]
+        cut = {row for rows, _ in self._groups for row in rows}
+        self._still = [row for row in range(len(names)) if row not in cut]
         self._kept: list[dict[Span, Audio]] = [{} for _ in self._groups]
 
     def read(self, start_samples: int, stop_samples: int) -> Audio:
@@ -193,6 +195,8 @@ class Splicer:
         first, last = min(first, self._take.samples - 1), max(last, 1)
         source = self._take.read(first, last)
         out = np.empty((len(self._take.channels), stop_samples - start_samples), source.dtype)
+        if self._still:
+            out[self._still] = self._take.read(start_samples, stop_samples)[self._still]
         for (rows, spans), kept in zip(inside, self._kept, strict=True):
             every = len(rows) == len(self._take.channels)
             audio = source if every else source[rows]
@@ -373,7 +377,7 @@ def _spans_inside(groups: Sequence[Group], start: int, stop: int) -> list[Group]
 
 def _source_of_block(inside: Sequence[Group], start: int, stop: int) -> tuple[int, int]:
     sources = [span.source for _, spans in inside for span in _clipped(spans, start, stop)]
-    return min(first for first, _ in sources), max(last for _, last in sources)
+    return min((first for first, _ in sources), default=start), max((last for _, last in sources), default=stop)
 
 
 def _clipped(spans: Sequence[Span], start: int, stop: int) -> Iterator[Span]:

@@ -25,6 +25,7 @@ from beatnet_align.errors import InputError
 from beatnet_align.grid_tokens import ANSWERS, CANDIDATES, GridTokens, grid_tokens
 from beatnet_align.hits import Piece
 from beatnet_align.quantise import SURE_LINE
+from beatnet_align.roles import Role
 from beatnet_align.units import FloatArray, IntArray, seconds_to_samples
 from datagen.commands import exit_status
 from datagen.config import Split
@@ -197,7 +198,9 @@ def _swings(take: GridTake, lines_beats: FloatArray) -> dict[int, float]:
         for onset, line in zip(onsets, lines_beats.tolist(), strict=True)
         if not np.isnan(line)
     )
-    plan = EditPlan(TakeFacts(take.name, _PLAN_RATE, max(onsets, default=0), ("",)), moves, take.tempo_map, take.grid)
+    plan = EditPlan(
+        TakeFacts(take.name, _PLAN_RATE, max(onsets, default=0), ("",), (Role.OTHER,)), moves, take.tempo_map, take.grid
+    )
     eighths = take.played_grid.divisions == ("1/8",)
     feel = bar_feel(plan) if moves else ()
     told = {one.bar: one.swing_8ths if eighths else one.swing_16ths for one in feel}

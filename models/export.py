@@ -5,7 +5,6 @@ python -m models.export RUN [RUN ...] --pool POOL -o beatnet_align/weights/hitne
 
 import argparse
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,7 +28,7 @@ from models.hitnet_training import f_measure, take_onsets, target_onsets, withou
 from models.leaner import leaner
 from models.onnx_files import forget_sources, write_whole
 from models.onset_figures import merged
-from models.runs import load_network
+from models.runs import load_average
 
 TRIED_THRESHOLDS = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
 TRIED_SOON_FRAMES = (8.0, 12.0, 20.0, 28.0)
@@ -87,18 +86,6 @@ class ValidationOutputs:
         near = np.abs(onsets[:, None] - self.onset_frames) < TOLERANCE_FRAMES
         right = near & (groups[:, None] == self.groups)
         return np.array([right.any(axis=1).sum(), len(found), len(self.pieces)])
-
-
-def averaged(nets: Sequence[HitNet]) -> HitNet:
-    """Networks of one shape that started from one another, their weights averaged: the first one, changed.
-
-    Halfway between a network and its fine-tuned self is more robust than either (Wortsman et al. 2022, "Robust
-    fine-tuning of zero-shot models").
-    """
-    states = [net.state_dict() for net in nets]
-    mean = {name: torch.stack([state[name].double() for state in states]).mean(dim=0) for name in states[0]}
-    nets[0].load_state_dict({name: value.to(states[0][name].dtype) for name, value in mean.items()})
-    return nets[0]
 
 
 def export_hitnet(net: HitNet, decoding: Decoding, path: Path) -> None:
@@ -216,7 +203,7 @@ def main() -> int:
 
 
 def _run(chosen: argparse.Namespace) -> None:
-    net = averaged([load_network(run, HitNet) for run in chosen.runs])
+    net = load_average(chosen.runs, HitNet)
     decoding = fit_decoding(validation_outputs(net, HitPool(chosen.pool, Split.VALIDATION)))
     export_hitnet(net, decoding, chosen.out)
     print(f"{chosen.out}: {decoding.to_json()}")

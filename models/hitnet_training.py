@@ -1,5 +1,6 @@
 """HitNet's training as a Lightning module: what happens in a step, and how good it is on takes of held-out kits."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from models.hitnet_data import Batch
 from models.hitnet_loss import LossWeights, hitnet_losses, weighted_sum
 from models.onset_figures import merged
 from models.optimisation import one_cycle
-from models.runs import load_network
+from models.runs import load_average
 
 TOLERANCES_SECONDS = {"2ms": 0.002, "5ms": 0.005, "25ms": 0.025}
 VALIDATION_NAMES = ("stems", "mono")
@@ -31,7 +32,7 @@ class HitNetTraining(LightningModule):
         weight_decay: Of AdamW.
         warm_up: Share of the steps in which the rate rises.
         weights: How much each part of the loss counts.
-        start: Folder of an earlier run whose best weights to go on from; its network must have the same shape.
+        start: Folders of earlier runs to go on from, of networks in the same shape: the mean of their best weights.
     """
 
     def __init__(
@@ -41,14 +42,14 @@ class HitNetTraining(LightningModule):
         weight_decay: float = 0.01,
         warm_up: float = 0.1,
         weights: LossWeights | None = None,
-        start: Path | None = None,
+        start: Sequence[Path] = (),
     ) -> None:
         super().__init__()
         self.net = net
         self.learning_rate, self.weight_decay, self.warm_up = learning_rate, weight_decay, warm_up
         self.weights = weights or LossWeights()
-        if start is not None:
-            net.load_state_dict(load_network(start, HitNet).state_dict())
+        if start:
+            net.load_state_dict(load_average(start, HitNet).state_dict())
         self._scores: dict[str, list[float]] = {}
 
     @override

@@ -1,5 +1,6 @@
 """Read back what a training left in its folder: the configuration that it ran with, and its best weights."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -45,3 +46,26 @@ def load_network(run: Path, kind: type[Network], checkpoint_name: str = "best.ck
         raise InputError(f"{run} holds no trained {kind.__name__}: {' '.join(str(error).split())}") from error
     assert isinstance(net, kind)
     return net.eval()
+
+
+def load_average(runs: Sequence[Path], kind: type[Network]) -> Network:
+    """The network whose weights lie in the middle of those of several runs, in evaluation mode.
+
+    Halfway between a network and its fine-tuned self is more robust than either (Wortsman et al. 2022, "Robust
+    fine-tuning of zero-shot models").
+
+    Args:
+        runs: At least one, as for :func:`load_network`; each started from the one before, or from what it did.
+        kind: What they trained, all in one shape.
+
+    Raises:
+        InputError: A folder holds no run of such a network, or their shapes differ.
+    """
+    nets = [load_network(run, kind) for run in runs]
+    states = [net.state_dict() for net in nets]
+    try:
+        mean = {name: torch.stack([state[name].double() for state in states]).mean(dim=0) for name in states[0]}
+        nets[0].load_state_dict({name: value.to(states[0][name].dtype) for name, value in mean.items()})
+    except (KeyError, RuntimeError) as error:
+        raise InputError(f"the networks of {', '.join(map(str, runs))} differ in shape") from error
+    return nets[0]

@@ -11,6 +11,7 @@ from beatnet_align.bar_feel import NOT_MEANT, bar_feel
 from beatnet_align.edit_plan import EditPlan, Flag, Move, TakeFacts
 from beatnet_align.grid import Grid
 from beatnet_align.hits import Piece
+from beatnet_align.roles import Role
 from beatnet_align.tempo_map import TempoMap
 
 RATE = 48_000
@@ -28,7 +29,8 @@ def plan_of(
         Move(round(TEMPO.to_seconds(onset) * RATE), 0, "kick", Piece.KICK, 0.9, 1.0, line_beats=line, flags=flags)
         for line, onset in zip(lines_beats, onsets_beats, strict=True)
     ]
-    return EditPlan(TakeFacts("made up", RATE, 100 * RATE, ("kick",)), tuple(moves), TEMPO, grid or Grid())
+    facts = TakeFacts("made up", RATE, 100 * RATE, ("kick",), (Role.KICK,))
+    return EditPlan(facts, tuple(moves), TEMPO, grid or Grid())
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid
 from beatnet_align.hits import Piece
 from beatnet_align.repair import landed_samples
+from beatnet_align.roles import Role
 from beatnet_align.take import Take, take_from_array
 from beatnet_align.tempo_map import TempoMap
 
@@ -129,9 +130,24 @@ def test_a_group_without_the_leader_follows_its_own_firmest_hit_or_else_the_lead
 
 
 def test_channels_in_no_group_form_the_last() -> None:
-    assert channel_groups(SpliceSettings(), CHANNELS) == (CHANNELS,)
-    assert channel_groups(SpliceSettings(groups=(("snare",),)), CHANNELS) == (("snare",), ("kick", "overhead"))
-    assert channel_groups(SpliceSettings(groups=(CHANNELS,)), CHANNELS) == (CHANNELS,)
+    facts = TakeFacts.of(silent_take())
+    assert channel_groups(SpliceSettings(), facts) == (CHANNELS,)
+    assert channel_groups(SpliceSettings(groups=(("snare",),)), facts) == (("snare",), ("kick", "overhead"))
+    assert channel_groups(SpliceSettings(groups=(CHANNELS,)), facts) == (CHANNELS,)
+
+
+def test_a_click_is_cut_only_where_a_group_names_it() -> None:
+    facts = TakeFacts("take", RATE, RATE, ("kick", "Metronome", "snare"), (Role.KICK, Role.CLICK, Role.SNARE))
+    assert channel_groups(SpliceSettings(), facts) == (("kick", "snare"),)
+    assert channel_groups(SpliceSettings(groups=(("snare",),)), facts) == (("snare",), ("kick",))
+    assert channel_groups(SpliceSettings(groups=(("Metronome", "kick"),)), facts) == (("Metronome", "kick"), ("snare",))
+
+
+def test_a_hit_on_a_click_is_refused() -> None:
+    take = take_from_array(np.zeros((2, RATE), np.float32), RATE, ["kick", "click"])
+    plan = replace(plan_of(move(2_000, 2_100, 0.5, channel="click")), take=TakeFacts.of(take))
+    with pytest.raises(InputError, match=r"'click', a click, which stays as it is"):
+        validate(plan, take)
 
 
 @pytest.mark.parametrize(
@@ -148,10 +164,10 @@ def test_figures_of_a_move_lie_in_their_range(wrong: dict[str, float], what: str
 
 
 def test_a_group_may_name_a_stem() -> None:
-    channels = ("kick", "oh.L", "oh.R")
-    assert channel_groups(SpliceSettings(groups=(("oh",),)), channels) == (("oh.L", "oh.R"), ("kick",))
+    facts = TakeFacts("take", RATE, RATE, ("kick", "oh.L", "oh.R"), (Role.KICK, Role.OVERHEAD, Role.OVERHEAD))
+    assert channel_groups(SpliceSettings(groups=(("oh",),)), facts) == (("oh.L", "oh.R"), ("kick",))
     with pytest.raises(InputError, match=r"'oh\.L' is named twice"):
-        channel_groups(SpliceSettings(groups=(("oh",), ("oh.L",))), channels)
+        channel_groups(SpliceSettings(groups=(("oh",), ("oh.L",))), facts)
 
 
 def test_every_hit_lands_with_the_group_of_its_own_channel() -> None:

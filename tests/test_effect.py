@@ -1,6 +1,7 @@
 """The whole road: on arrays, and from files to files."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from beatnet_align.locks import Lock
 from beatnet_align.metrics import evaluate, reference_hits_from_truth
 from beatnet_align.plan_json import load_plan, plan_from_json, plan_to_json
 from beatnet_align.rendering import render_whole
+from beatnet_align.roles import guess_role
 from beatnet_align.take import Take, take_from_array
 from beatnet_align.tempo_map import TempoMap
 from beatnet_align.tempo_source import TempoRequest
@@ -105,6 +107,20 @@ def test_rendering_the_plan_gives_what_align_wrote(aligned: Path, tmp_path: Path
     render_edits(TAKE, aligned / "edits.json", tmp_path / "again")
     for path in aligned.iterdir():
         assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_rendering_again_knows_the_roles_that_names_do_not_say(demo_tempo: TempoRequest, tmp_path: Path) -> None:
+    renamed, roles = tmp_path / "renamed", {}
+    renamed.mkdir()
+    for number, stem in enumerate(sorted(TAKE.iterdir()), 1):
+        roles[f"Audio {number:02d}"] = guess_role(stem.stem)
+        shutil.copy(stem, renamed / f"Audio {number:02d}{stem.suffix}")
+    out, again = tmp_path / "out", tmp_path / "again"
+    aligned = align(renamed, out, BeatDetective(render=Render.SEPARATE), demo_tempo, roles=roles)
+    assert set(aligned.plan.take.roles) == set(roles.values())
+    render_edits(renamed, out / "edits.json", again)
+    for name in roles:
+        assert (again / f"{name}.flac").read_bytes() == (out / f"{name}.flac").read_bytes()
 
 
 def test_python_and_files_agree(aligned: Path, engine: Engine, demo_take: Take, demo_tempo: TempoRequest) -> None:

@@ -6,6 +6,7 @@ from beatnet_align.edit_plan import EditPlan, Flag, Move, TakeFacts
 from beatnet_align.grid import Grid
 from beatnet_align.hit_report import bar_table, hit_rows, hit_table, move_table
 from beatnet_align.hits import Hit, Piece
+from beatnet_align.roles import Role
 from beatnet_align.take import Take
 from beatnet_align.tempo_map import TempoMap
 
@@ -18,7 +19,7 @@ def reported() -> EditPlan:
         Move(17_080, 17_000, "Snare Top", Piece.SNARE, 0.9, 1.0, line_beats=4.25, flags=(Flag.UNSURE_LINE,)),
         Move(20_000, 20_000, "kick", Piece.KICK, 0.9, 1.0, flags=(Flag.OUTSIDE_BARS,)),
     )
-    facts = TakeFacts("made up", RATE, 5 * RATE, ("kick", "Snare Top"))
+    facts = TakeFacts("made up", RATE, 5 * RATE, ("kick", "Snare Top"), (Role.KICK, Role.SNARE))
     return EditPlan(facts, moves, TempoMap.constant(120.0, 0.0), Grid())
 
 

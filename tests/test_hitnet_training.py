@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pytest
 import soundfile as sf
 import torch
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,7 +22,7 @@ from beatnet_align.take import Take, take_from_array
 from datagen.config import DatasetConfig, Sources, Split
 from datagen.dataset import read_manifest, write_dataset
 from models import train
-from models.export import averaged, export_hitnet, fit_decoding, platt, validation_outputs
+from models.export import export_hitnet, fit_decoding, platt, validation_outputs
 from models.export import main as export_main
 from models.feature_augmentation import FeatureAugmentation
 from models.hit_pool import HitPool, HitPools, write_pool
@@ -29,9 +30,10 @@ from models.hit_targets import bumps
 from models.hitnet import HitNet
 from models.hitnet_data import Batch, CropBatches, WholeTakes
 from models.hitnet_loss import LossWeights, hitnet_losses, weighted_sum
+from models.hitnet_parts import DilatedConvolutions
 from models.hitnet_training import HitNetTraining, f_measure, target_onsets, without_ignored
 from models.onset_figures import MERGE_SECONDS, merged
-from models.runs import load_network
+from models.runs import CHECKPOINTS_NAME, CONFIG_NAME, load_average, load_network
 
 CONFIG = Path(__file__).parents[1] / "configs" / "models" / "hitnet_tiny.yaml"
 DATASET = DatasetConfig(
@@ -272,22 +274,38 @@ def test_calibration_recovers_the_truth(slope: float, intercept: float) -> None:
     np.testing.assert_allclose(found, (slope, intercept), atol=0.1)
 
 
-def test_a_training_can_go_on_from_the_weights_of_another(run: Path) -> None:
+def moved_run(run: Path, folder: Path, by: float) -> Path:
+    """A copy of a run whose weights are all larger by ``by``."""
+    shutil.copytree(run, folder)
+    path = folder / CHECKPOINTS_NAME / "best.ckpt"
+    checkpoint = torch.load(path, weights_only=False)
+    checkpoint["state_dict"] = {name: weights + by for name, weights in checkpoint["state_dict"].items()}
+    torch.save(checkpoint, path)
+    return folder
+
+
+@pytest.mark.parametrize("shares", [(0.0,), (0.0, 1.0), (1.0, 0.0, 0.5)])
+def test_a_training_goes_on_from_the_middle_of_the_weights_of_others(
+    run: Path, tmp_path: Path, shares: tuple[float, ...]
+) -> None:
+    runs = [moved_run(run, tmp_path / str(i), share) for i, share in enumerate(shares)]
     best, other = load_network(run, HitNet), load_network(run, HitNet)
     with torch.no_grad():
         for parameter in other.parameters():
             parameter.zero_()
-    going_on = HitNetTraining(other, start=run)
+    going_on = HitNetTraining(other, start=runs)
     for name, weights in best.state_dict().items():
-        assert torch.equal(weights, going_on.net.state_dict()[name])
+        assert torch.allclose(weights + np.mean(shares), going_on.net.state_dict()[name], atol=1e-5)
 
 
-def test_weights_of_several_runs_are_averaged(run: Path) -> None:
-    one, other = load_network(run, HitNet), load_network(run, HitNet)
-    with torch.no_grad():
-        for parameter in other.parameters():
-            parameter.add_(1.0)
-    before = [parameter.clone() for parameter in one.parameters()]
-    middle = averaged([one, other])
-    for was, now in zip(before, middle.parameters(), strict=True):
-        assert torch.allclose(now, was + 0.5, atol=1e-5)
+def test_networks_in_other_shapes_have_no_middle(run: Path, tmp_path: Path) -> None:
+    other = moved_run(run, tmp_path / "other", 0.0)
+    path = other / CHECKPOINTS_NAME / "best.ckpt"
+    config = yaml.safe_load((run / CONFIG_NAME).read_text())
+    net = config["model"]["init_args"]["net"]["init_args"]
+    net["stem_width"] += 8
+    (other / CONFIG_NAME).write_text(yaml.safe_dump(config))
+    wider = HitNet(DilatedConvolutions(**net["body"]["init_args"]), **{k: v for k, v in net.items() if k != "body"})
+    torch.save({"state_dict": {f"net.{name}": weights for name, weights in wider.state_dict().items()}}, path)
+    with pytest.raises(InputError, match="differ in shape"):
+        load_average([run, other], HitNet)

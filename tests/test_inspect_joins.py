@@ -25,6 +25,7 @@ from beatnet_align.errors import InputError, OutputError
 from beatnet_align.grid import Grid
 from beatnet_align.hits import Piece
 from beatnet_align.rendering import render_whole
+from beatnet_align.roles import Role
 from beatnet_align.take import Take
 from beatnet_align.tempo_map import TempoMap
 from beatnet_align.units import seconds_to_samples
@@ -69,7 +70,7 @@ def chosen(plan: EditPlan) -> list[HardJoin]:
 
 def plan_of(strokes: list[tuple[Piece, int]]) -> EditPlan:
     """Strokes 250 ms apart, each so many milliseconds early."""
-    facts = TakeFacts("take", RATE, RATE * (2 + len(strokes)), ("mono",))
+    facts = TakeFacts("take", RATE, RATE * (2 + len(strokes)), ("mono",), (Role.OTHER,))
     moves = tuple(
         Move(at - early_ms * RATE // 1_000, at, "mono", piece, 0.9, 1.0, line_beats=0.5 * i)
         for i, (piece, early_ms) in enumerate(strokes)

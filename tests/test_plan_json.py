@@ -14,6 +14,7 @@ from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid
 from beatnet_align.hits import Piece
 from beatnet_align.plan_json import load_plan, plan_from_json, plan_to_json
+from beatnet_align.roles import Role
 from beatnet_align.tempo_map import TempoChange, TempoMap, TimeSignature
 
 RATES_HZ = (8_000, 44_100, 48_000, 96_000, 192_000)
@@ -39,8 +40,9 @@ def plans(draw: st.DrawFn) -> EditPlan:
         flags=st.lists(st.sampled_from(Flag), unique=True, max_size=3).map(tuple),
     )
     moves = draw(st.lists(move, max_size=5))
+    roles = draw(st.tuples(*[st.sampled_from(Role)] * 3))
     return EditPlan(
-        take=TakeFacts("a take", rate, samples, ("kick", "Snare Top", "Überkopf.L")),
+        take=TakeFacts("a take", rate, samples, ("kick", "Snare Top", "Überkopf.L"), roles),
         moves=tuple(sorted(moves, key=lambda m: m.onset_samples)),
         tempo_map=TempoMap(
             (TempoChange(0.0, 120.0), TempoChange(8.0, draw(st.floats(20, 400)))),
@@ -56,6 +58,14 @@ def plans(draw: st.DrawFn) -> EditPlan:
 @given(plans())
 def test_json_gives_the_plan_back(plan: EditPlan) -> None:
     assert plan_from_json(plan_to_json(plan)) == plan
+
+
+@given(plans())
+def test_plans_of_earlier_versions_say_nothing_of_roles(plan: EditPlan) -> None:
+    data = json.loads(plan_to_json(plan))
+    del data["take"]["roles"]
+    guessed = replace(plan.take, roles=(Role.KICK, Role.SNARE, Role.OTHER))
+    assert plan_from_json(json.dumps(data)) == replace(plan, take=guessed)
 
 
 @given(plans())
@@ -92,6 +102,10 @@ def broken(plan: EditPlan, path: list[str | int], value: Any) -> str:
         (["version"], 2, "version 2"),
         (["take"], KeyError, "take"),
         (["take", "samples"], "many", "malformed"),
+        (["take", "sample_rate"], float("inf"), "malformed"),
+        (["take", "roles"], ["drum"] * 6, "drum"),
+        (["take", "roles"], ["kick"], "6 channels but 1 roles"),
+        (["grid", "swing"], 10**400, "malformed"),
         (["splice", "fill"], "magic", "magic"),
         (["splice", "pad_seconds"], 3.0, "pad"),
         (["tempo_map", "tempi"], [], "tempo"),

@@ -180,7 +180,7 @@ def test_all_channels_of_a_group_move_by_the_same_samples(
     assume(is_valid(plan, take))
     out = render_whole(take, plan)
     assert out.shape == (channels, samples)
-    for group in channel_groups(how, names):
+    for group in channel_groups(how, plan.take):
         rows = [names.index(name) for name in group]
         played = out[rows] - 1e6 * (1 + np.array(rows))[:, None]
         for span in timeline(cut_list(plan, group), samples, RATE, how):
