@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -26,7 +26,7 @@ from beatnet_align.cli_options import (
     read_tempo,
 )
 from beatnet_align.engines import DEFAULT_ENGINE, find_hits
-from beatnet_align.errors import BeatnetAlignError
+from beatnet_align.errors import BeatnetAlignError, told
 from beatnet_align.progress_bar import ProgressBar
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     run: Callable[[argparse.Namespace], None] = arguments.run
     try:
         run(arguments)
+        sys.stdout.flush()
     except BeatnetAlignError as error:
         print(f"beatnet-align: error: {' '.join(str(error).split())}", file=sys.stderr)
         return EXIT_BAD_INPUT
@@ -81,6 +82,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # nobody reads on, and Python would complain of that at exit
         return 0
+    except OSError as error:
+        print(f"beatnet-align: error: {told(error)}", file=sys.stderr)
+        return EXIT_BAD_INPUT
     return 0
 
 
@@ -190,10 +194,11 @@ def _align(arguments: argparse.Namespace) -> None:
         _resynthesise(arguments, model)
         return
     with ProgressBar() as bar:
+        detective, assumed = read_detective(arguments, bar.advance)
         aligned = align(
             arguments.take,
             arguments.out,
-            read_detective(arguments),
+            detective,
             read_tempo(arguments),
             roles=read_roles(arguments),
             force=arguments.force,
@@ -203,6 +208,7 @@ def _align(arguments: argparse.Namespace) -> None:
         from beatnet_align.hit_report import bar_table, move_table  # noqa: PLC0415
 
         print(f"{move_table(aligned.plan)}\n\n{bar_table(aligned.plan)}\n")
+    _remark(assumed)
     _report(aligned, arguments.out)
 
 
@@ -210,17 +216,18 @@ def _resynthesise(arguments: argparse.Namespace, model: str) -> None:
     from beatnet_align.resynthesis import resynthesise  # noqa: PLC0415
 
     with ProgressBar() as bar:
+        detective, assumed = read_detective(arguments, bar.advance)
         written = resynthesise(
             arguments.take,
             arguments.out,
             model,
-            read_detective(arguments),
+            detective,
             read_tempo(arguments),
             roles=read_roles(arguments),
             force=arguments.force,
             progress=bar.advance,
         )
-    _remark(written)
+    _remark((*assumed, *written.remarks))
     print(f"a network wrote the stems; they and edits.json, which lists no edits, are in {arguments.out}")
 
 
@@ -248,12 +255,12 @@ def _report(aligned: "Aligned", out: Path) -> None:
             for shift in (shifts_samples[len(shifts_samples) // 2], shifts_samples[-1])
         )
         how_far = f", by {middle_ms:.1f} ms (median) and {most_ms:.1f} ms at most"
-    _remark(aligned)
+    _remark(aligned.remarks)
     print(f"{len(shifts_samples)} of {len(plan.moves)} hits moved{how_far}; stems and edits.json are in {out}")
 
 
-def _remark(aligned: "Aligned") -> None:
-    for remark in aligned.remarks:
+def _remark(remarks: Iterable[str]) -> None:
+    for remark in remarks:
         print(f"note: {remark}", file=sys.stderr)
 
 
@@ -291,8 +298,7 @@ def _stems(arguments: argparse.Namespace) -> None:
             force=arguments.force,
             progress=bar.advance,
         )
-    for remark in written.remarks:
-        print(f"note: {remark}", file=sys.stderr)
+    _remark(written.remarks)
     print(f"struck: {', '.join(written.pieces)}; files in {arguments.out}: {len(written.files)}")
 
 
@@ -300,9 +306,10 @@ def _compare(arguments: argparse.Namespace) -> None:
     from beatnet_align.compare import compare, figures_table  # noqa: PLC0415
 
     with ProgressBar() as bar:
+        detective, assumed = read_detective(arguments, bar.advance)
         comparison = compare(
             arguments.take,
-            read_detective(arguments),
+            detective,
             read_tempo(arguments),
             target_path=arguments.target,
             out_dir=arguments.out,
@@ -310,8 +317,7 @@ def _compare(arguments: argparse.Namespace) -> None:
             force=arguments.force,
             progress=bar.advance,
         )
-    for remark in comparison.remarks:
-        print(f"note: {remark}", file=sys.stderr)
+    _remark((*assumed, *comparison.remarks))
     print(figures_table(comparison.rows))
 
 

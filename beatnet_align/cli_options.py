@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from beatnet_align.bar_selection import parse_bars
-from beatnet_align.engines import DEFAULT_ENGINE, RESYNTHESIS, Engine, Positions, Render
+from beatnet_align.engines import DEFAULT_ENGINE, RESYNTHESIS, Engine, Fill, Positions, Render
 from beatnet_align.errors import InputError
 
 if TYPE_CHECKING:
-    from beatnet_align.effect import BeatDetective
+    from beatnet_align.effect import BeatDetective, Progress
     from beatnet_align.groove import GrooveTemplate
     from beatnet_align.roles import Role
     from beatnet_align.tempo_source import TempoRequest
@@ -185,8 +185,8 @@ def add_splicing(command: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--fill",
-        choices=["auto", "extend", "stretch", "autoregressive", "neural"],  # those of Fill, which imports too much
-        default="auto",
+        choices=list(Fill),
+        default=Fill.AUTO,
         help="in gaps run on into the tail, stretch it, or continue it by a model of its ringing; neural: a network "
         "mixes both sides, in gaps of up to 80 ms and where attacks move closer; auto: run on for up to 30 ms, "
         "continue where gaps are longer, by the network where the engine is neural (%(default)s)",
@@ -229,18 +229,19 @@ def read_listener(arguments: argparse.Namespace) -> "BeatDetective":
     )
 
 
-def read_detective(arguments: argparse.Namespace) -> "BeatDetective":
-    """The effect that the options ask for; InputError where a value cannot be used."""
-    from beatnet_align.edit_plan import Fill  # noqa: PLC0415
+def read_detective(arguments: argparse.Namespace, progress: "Progress") -> "tuple[BeatDetective, tuple[str, ...]]":
+    """The effect that the options ask for, and what was assumed; InputError where a value cannot be used."""
     from beatnet_align.locks import Lock  # noqa: PLC0415
     from beatnet_align.units import ms_to_seconds  # noqa: PLC0415
 
-    return replace(
-        read_listener(arguments),
+    listener = read_listener(arguments)
+    groove, assumed = _groove(arguments, listener, progress)
+    detective = replace(
+        listener,
         positions=None if arguments.positions is None else Positions(arguments.positions),
         grid=arguments.grid,
         swing=arguments.swing / 100.0,
-        groove=_groove(arguments),
+        groove=groove,
         strength=arguments.strength / 100.0,
         piece_strengths=_piece_strengths(arguments.piece_strength),
         keep_feel=arguments.keep_feel / 100.0,
@@ -257,6 +258,7 @@ def read_detective(arguments: argparse.Namespace) -> "BeatDetective":
         repair_bars=None if arguments.repair_bars is None else parse_bars(arguments.repair_bars, "--repair-bars"),
         groups=tuple(tuple(name.strip() for name in group.split(",")) for group in arguments.group),
     )
+    return detective, assumed
 
 
 def _render(arguments: argparse.Namespace) -> Render | None:
@@ -272,14 +274,19 @@ def _render(arguments: argparse.Namespace) -> Render | None:
     return chosen
 
 
-def _groove(arguments: argparse.Namespace) -> "GrooveTemplate | None":
+def _groove(
+    arguments: argparse.Namespace, listener: "BeatDetective", progress: "Progress"
+) -> "tuple[GrooveTemplate | None, tuple[str, ...]]":
     if arguments.groove is None:
-        return None
+        if arguments.groove_bpm is not None or arguments.groove_first_beat is not None:
+            raise InputError("--groove-bpm and --groove-first-beat would do nothing here: they are for --groove alone")
+        return None, ()
     from beatnet_align.groove_source import read_groove  # noqa: PLC0415
     from beatnet_align.tempo_source import TempoRequest  # noqa: PLC0415
 
     tempo = TempoRequest(bpm=arguments.groove_bpm, first_beat_seconds=arguments.groove_first_beat)
-    return read_groove(arguments.groove, arguments.grid, tempo, Engine(arguments.engine))
+    settings = replace(listener.listening, triggers=None)  # those of another take
+    return read_groove(arguments.groove, arguments.grid, tempo, listener.engine, settings, progress)
 
 
 def read_model(arguments: argparse.Namespace) -> str | None:

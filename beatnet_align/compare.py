@@ -17,10 +17,16 @@ import numpy as np
 from beatnet_align.audio_files import open_take
 from beatnet_align.edit_plan import EditPlan
 from beatnet_align.effect import EDITS_NAME, Aligned, BeatDetective, Progress, align, no_progress
-from beatnet_align.engines import Engine, Render, find_hits
+from beatnet_align.engines import Engine, find_hits
 from beatnet_align.errors import InputError
 from beatnet_align.hits import Hit
-from beatnet_align.metrics import evaluate, extra_and_missing, grid_deviation, microphone_spreads_samples
+from beatnet_align.metrics import (
+    evaluate,
+    extra_and_missing,
+    grid_deviation,
+    microphone_spreads_samples,
+    validate,
+)
 from beatnet_align.onset_metrics import share
 from beatnet_align.pictures import HitMarks, before_after
 from beatnet_align.reference_hits import ReferenceHit, reference_hits_from_truth
@@ -99,6 +105,7 @@ def compare(  # noqa: PLR0913 - the options of align and three of its own
 
     Raises:
         InputError: As for align; or the target does not fit the take.
+        OutputError: As for align; or the picture cannot be written.
     """
     detective = detective or BeatDetective()
     picture = None if out_dir is None else out_dir / PICTURE_NAME
@@ -112,13 +119,13 @@ def compare(  # noqa: PLR0913 - the options of align and three of its own
             check_out_dir(opened, folder / engine, force, [EDITS_NAME])
         target = None
         if target_path is not None:
-            target = stack.enter_context(open_take(target_path, roles)).take
+            target = _fitting_target(stack.enter_context(open_take(target_path, roles)).take, take, target_path)
         aligned: dict[Engine, Aligned] = {}
         for engine in sorted(COMPARED, key=lambda engine: engine != detective.engine):  # its own first
             aligned[engine] = align(
                 take_path,
                 folder / engine,
-                replace(detective, engine=engine, positions=None, render=_render(detective, engine)),
+                _asked_of(engine, detective),
                 tempo,
                 roles=roles,
                 force=force,
@@ -140,9 +147,18 @@ def compare(  # noqa: PLR0913 - the options of align and three of its own
     return Comparison(rows, _remarks(aligned))
 
 
-def _render(detective: BeatDetective, engine: Engine) -> Render | None:
-    """What was asked for goes to the engine that was asked for; the others render in their own way."""
-    return detective.render if engine is detective.engine else None
+def _fitting_target(target: Take, take: Take, path: Path) -> Take:
+    """The target; InputError where it does not fit the take."""
+    try:
+        validate(take, take, target, ())
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    return target
+
+
+def _asked_of(engine: Engine, detective: BeatDetective) -> BeatDetective:
+    """The effect with an engine; only its own chooses lines and renders as was asked, the others as they do."""
+    return detective if engine is detective.engine else replace(detective, engine=engine, positions=None, render=None)
 
 
 def _with_name(progress: Progress, engine: Engine) -> Progress:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from beatnet_align.bar_selection import BarRange, BarSelection
-from beatnet_align.engines import Engine, Render
+from beatnet_align.engines import Engine, Fill, Render
 from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid
 from beatnet_align.hits import Piece
@@ -46,20 +46,6 @@ DOUBTFUL = frozenset(
     }
 )
 """The flags that ask the engineer to look."""
-
-
-class Fill(StrEnum):
-    """What sounds at joins.
-
-    AUTOREGRESSIVE continues the tail over gaps by a model of it. NEURAL lets a network mix both sides, in gaps of up to
-    80 ms and where attacks move closer; longer gaps are continued by the model.
-    """
-
-    AUTO = "auto"
-    EXTEND = "extend"
-    STRETCH = "stretch"
-    AUTOREGRESSIVE = "autoregressive"
-    NEURAL = "neural"
 
 
 @dataclass(frozen=True)

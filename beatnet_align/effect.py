@@ -13,11 +13,12 @@ from beatnet_align.bar_selection import BarRange
 from beatnet_align.claims import ClaimMaker
 from beatnet_align.collection import OnsetSettings
 from beatnet_align.cut_list import channel_groups, validate
-from beatnet_align.edit_plan import EditPlan, Fill, RepairSettings, SpliceSettings, TakeFacts
+from beatnet_align.edit_plan import EditPlan, RepairSettings, SpliceSettings, TakeFacts
 from beatnet_align.engines import (
     DEFAULT_ENGINE,
     RESYNTHESIS,
     Engine,
+    Fill,
     Positions,
     Render,
     claim_maker,

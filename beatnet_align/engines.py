@@ -45,6 +45,20 @@ class Render(StrEnum):
     SEPARATE = "separate"
 
 
+class Fill(StrEnum):
+    """What sounds at joins.
+
+    AUTOREGRESSIVE continues the tail over gaps by a model of it. NEURAL lets a network mix both sides, in gaps of up to
+    80 ms and where attacks move closer; longer gaps are continued by the model.
+    """
+
+    AUTO = "auto"
+    EXTEND = "extend"
+    STRETCH = "stretch"
+    AUTOREGRESSIVE = "autoregressive"
+    NEURAL = "neural"
+
+
 DEFAULT_ENGINE = Engine.NEURAL
 RESYNTHESIS = "resynthesis"
 """No engine of this module: a network that writes the audio itself and decides nothing, see ``resynthesis.py``."""

@@ -4,7 +4,6 @@ Also the home of the named grid divisions, which templates and grids share.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 
 from beatnet_align.errors import InputError, OutputError
 from beatnet_align.units import FloatArray, IntArray
+from beatnet_align.whole_files import written_whole
 
 TICKS_PER_BEAT = 24  # the smallest count in which straight 32nds and 16th triplets are both whole
 DIVISION_TICKS = {"1/4": 24, "1/8": 12, "1/16": 6, "1/32": 3, "1/4T": 16, "1/8T": 8, "1/16T": 4}
@@ -171,13 +171,8 @@ class GrooveTemplate:
         """
         if path.exists() and not overwrite:
             raise OutputError(f"{path} exists already, choose another name or allow overwriting")
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        try:
+        with written_whole(path) as partial:
             partial.write_text(json.dumps(self.to_json(), indent=1) + "\n", encoding="utf-8")
-            partial.replace(path)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise OutputError(f"cannot write {path}: {error.strerror}") from error
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from beatnet_align.errors import InputError, OutputError
+from beatnet_align.errors import InputError
 from beatnet_align.roles import Role
 from beatnet_align.take import Take
 from beatnet_align.units import FloatArray, seconds_to_ms, seconds_to_samples
+from beatnet_align.whole_files import written_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 WAVE, GRID, BEFORE, AFTER = "#5b6b7a", "#c3c9cf", "#8c8c8c", "#0072b2"
 BEFORE_MARK, AFTER_MARK = "#d55e00", "#0072b2"
@@ -108,17 +108,8 @@ def before_after(
     top.set_title("Before", loc="left", fontweight="bold")
     middle.set_title("After", loc="left", fontweight="bold")
     _draw_deviations(bottom, before, after, max(take.seconds, output.seconds), window)
-    _write(figure, path)
-
-
-def _write(figure: "Figure", path: Path) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    try:
+    with written_whole(path) as partial:
         figure.savefig(partial, format="png")
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise OutputError(f"cannot write the picture {path}: {error.strerror}; choose another place") from error
 
 
 def _opening(take: Take, lines_seconds: FloatArray) -> Window:

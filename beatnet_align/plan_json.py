@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from beatnet_align.edit_plan import EditPlan, Fill, Flag, Move, RepairSettings, SpliceSettings, TakeFacts
-from beatnet_align.engines import Render
+from beatnet_align.edit_plan import EditPlan, Flag, Move, RepairSettings, SpliceSettings, TakeFacts
+from beatnet_align.engines import Fill, Render
 from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid
 from beatnet_align.hits import Piece

@@ -16,7 +16,8 @@ import numpy as np
 
 from beatnet_align.autoregression import CONTEXT_SECONDS, continued
 from beatnet_align.cut_list import Cut, channel_groups, cut_list
-from beatnet_align.edit_plan import EditPlan, Fill, SpliceSettings
+from beatnet_align.edit_plan import EditPlan, SpliceSettings
+from beatnet_align.engines import Fill
 from beatnet_align.fill import stretched_tail
 from beatnet_align.seams import LONGEST_GAP_SECONDS, context_samples, shipped_seamnet, transition_samples
 from beatnet_align.take import Audio, Take

@@ -139,12 +139,16 @@ def write_audio(
 
 @contextmanager
 def _all_or_none(out_dir: Path, names: Sequence[str]) -> Iterator[dict[str, Path]]:
-    """Give hidden files to write to; put them in place when all went well, else remove every trace."""
+    """Give hidden files to write to; put them in place when all went well, else remove every trace.
+
+    Files that they replace wait under hidden names until all are in place, and come back where one cannot be placed.
+    """
     folders = {(out_dir / name).parent for name in names} | {out_dir}
     missing = {one for folder in folders for one in (folder, *folder.parents) if not one.exists()}
     made = sorted(missing, key=lambda folder: len(folder.parts), reverse=True)
     partials = {name: (out_dir / name).with_name(f".{Path(name).name}.partial") for name in names}
     placed: list[Path] = []
+    waiting: dict[Path, Path] = {}
     try:
         with _reported(out_dir):
             for folder in folders:
@@ -155,14 +159,22 @@ def _all_or_none(out_dir: Path, names: Sequence[str]) -> Iterator[dict[str, Path
         for name, partial in partials.items():
             final = out_dir / name
             with _reported(final):
-                is_new = not os.path.lexists(final)
+                if os.path.lexists(final):
+                    old = final.with_name(f".{final.name}.old")
+                    final.replace(old)
+                    waiting[final] = old
                 partial.replace(final)
-            if is_new:
-                placed.append(final)
+            placed.append(final)
+        for old in waiting.values():
+            with suppress(OSError):
+                old.unlink()
     except BaseException:
         for path in (*partials.values(), *placed):
             with suppress(OSError):
                 path.unlink(missing_ok=True)
+        for final, old in waiting.items():
+            with suppress(OSError):
+                old.replace(final)
         for folder in made:
             with suppress(OSError):
                 folder.rmdir()

@@ -116,7 +116,7 @@ def open_sound(path: Path) -> sf.SoundFile:
     """
     try:
         return sf.SoundFile(path)
-    except (sf.SoundFileError, OSError) as error:
+    except (sf.SoundFileError, OSError, TypeError) as error:  # the last of samples without a header
         reason = getattr(error, "error_string", str(error)).strip(" .")
         raise InputError(f"cannot read {path}: {reason}; export it again as WAV, AIFF or FLAC") from error
     except UnicodeError as error:

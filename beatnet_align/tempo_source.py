@@ -91,6 +91,7 @@ def told_tempo(request: TempoRequest, take: Take) -> Tempo | None:
     """
     if request.first_beat_seconds is not None:
         _check_first_beat(request.first_beat_seconds, take)
+    _check_click_counts(request, take)
     if request.tempo_map is not None:
         tempo: Tempo = (request.tempo_map, ())
     elif request.midi is not None:
@@ -144,6 +145,19 @@ def _check_first_beat(first_beat_seconds: float, take: Take) -> None:
         raise InputError(
             f"the first beat is at {first_beat_seconds:.3f} s, but the take ends at {take.seconds:.3f} s; "
             "give the time of bar 1 in seconds"
+        )
+
+
+def _check_click_counts(request: TempoRequest, take: Take) -> None:
+    """Nothing may be said of a click that is not followed, nor of an estimate where a click is."""
+    told = request.bpm is not None or request.midi is not None or request.tempo_map is not None
+    channel = None if told else _click_channel(take)
+    if request.clicks_per_beat != 1.0 and request.click is None and channel is None:
+        raise InputError("clicks per beat would do nothing here: no click says the tempo")
+    if request.about_bpm is not None and channel is not None:
+        raise InputError(
+            f"about how fast it is would do nothing here: the click on channel {take.channels[channel].name!r} says "
+            "the tempo; give it another role to have the tempo estimated"
         )
 
 

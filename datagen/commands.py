@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from beatnet_align.errors import BeatnetAlignError
+from beatnet_align.errors import BeatnetAlignError, told
 
 EXIT_BAD_INPUT = 2
 
@@ -15,5 +15,8 @@ def exit_status(run: Callable[[argparse.Namespace], None], chosen: argparse.Name
         run(chosen)
     except BeatnetAlignError as error:
         print(f"error: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except OSError as error:
+        print(f"error: {told(error)}", file=sys.stderr)
         return EXIT_BAD_INPUT
     return 0

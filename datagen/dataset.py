@@ -20,7 +20,8 @@ import numpy as np
 import numpy.typing as npt
 import soundfile as sf
 
-from beatnet_align.errors import InputError
+from beatnet_align.errors import InputError, OutputError
+from beatnet_align.whole_files import written_whole
 from datagen.config import DatasetConfig, Split
 from datagen.example import Example, ExampleMaker
 
@@ -103,8 +104,15 @@ def read_manifest(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def read_audio(path: Path) -> tuple[npt.NDArray[np.float32], int]:
-    """One of a dataset's audio files, [channels, samples], and its sample rate."""
-    audio, sample_rate = sf.read(str(path), dtype="float32", always_2d=True)
+    """One of a dataset's audio files, [channels, samples], and its sample rate.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    try:
+        audio, sample_rate = sf.read(str(path), dtype="float32", always_2d=True)
+    except sf.SoundFileError as error:
+        raise InputError(f"cannot read {path}: {str(error).strip(' .')}; make the dataset again") from error
     return np.ascontiguousarray(audio.T), sample_rate
 
 
@@ -199,17 +207,18 @@ def write_example(example: Example, split: Split, index: int, folder: Path, suff
 
 
 def _write_audio(path: Path, audio: npt.NDArray[np.float32], sample_rate: int) -> None:
-    partial = path.with_name(f".{path.name}.partial")
     # Our own rounding: libsndfile scales by one step less than it reads with.
     steps = np.clip(np.rint(audio.T * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
-    sf.write(str(partial), steps, sample_rate, SUBTYPE, format=path.suffix[1:].upper())
-    partial.replace(path)
+    try:
+        with written_whole(path) as partial:
+            sf.write(str(partial), steps, sample_rate, SUBTYPE, format=path.suffix[1:].upper())
+    except sf.SoundFileError as error:
+        raise OutputError(f"cannot write {path}: {str(error).strip(' .')}; is the disk full?") from error
 
 
 def _write_whole(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    with written_whole(path) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def _plain(value: object) -> object:

@@ -17,8 +17,8 @@ import numpy as np
 from beatnet_align.audio_figures import SPECTRAL_WINDOWS_SAMPLES, spectral_distance_db
 from beatnet_align.audio_files import load
 from beatnet_align.cut_list import cut_list
-from beatnet_align.edit_plan import EditPlan, Fill
-from beatnet_align.engines import Render
+from beatnet_align.edit_plan import EditPlan
+from beatnet_align.engines import Fill, Render
 from beatnet_align.splice import Span, Splicer, timeline
 from beatnet_align.take import ArraySource, Audio, Take
 from beatnet_align.units import seconds_to_samples

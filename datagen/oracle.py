@@ -20,9 +20,9 @@ import numpy as np
 
 from beatnet_align.audio_files import load, open_take
 from beatnet_align.compare import COMPARED, UNTOUCHED, figures_table, mean_figures
-from beatnet_align.edit_plan import Fill, RepairSettings
+from beatnet_align.edit_plan import RepairSettings
 from beatnet_align.effect import BeatDetective
-from beatnet_align.engines import Render
+from beatnet_align.engines import Fill, Render
 from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid
 from beatnet_align.metrics import evaluate

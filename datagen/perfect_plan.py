@@ -12,12 +12,13 @@ from beatnet_align.edit_plan import EditPlan, Move, RepairSettings, SpliceSettin
 from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid
 from beatnet_align.hits import Piece
-from beatnet_align.reference_hits import ReferenceHit, reference_hits_from_truth, truth_tempo
+from beatnet_align.reference_hits import ReferenceHit, reference_hits_from_truth
 from beatnet_align.take import Take
 from beatnet_align.tempo_map import TempoMap
 from beatnet_align.units import seconds_to_samples
 
 ENGINE = "oracle"
+TRUTH_NAME = "truth.json"
 
 
 def perfect_plan(take: Take, entry: Mapping[str, Any], repair: RepairSettings | None = None) -> EditPlan:
@@ -51,11 +52,11 @@ def perfect_plan_of_session(session: Path, take: Take, repair: RepairSettings | 
     for hit in hits:
         if hit.channel not in channels or not 0.0 <= hit.performed_seconds < take.seconds:
             raise InputError(
-                f"{session / 'truth.json'} has a hit on {hit.channel!r} at {hit.performed_seconds:.3f} s, but the take "
+                f"{session / TRUTH_NAME} has a hit on {hit.channel!r} at {hit.performed_seconds:.3f} s, but the take "
                 f"has {take.seconds:.3f} s of {', '.join(channels)}; give the take that belongs to it"
             )
     moves = [_move(take, hit, hit.score_beats) for hit in hits]
-    return arranged(take, moves, tempo_map, Grid(), repair)
+    return arranged(take, moves, tempo_map, session_grid(session), repair)
 
 
 def arranged(
@@ -73,18 +74,43 @@ def arranged(
 
 
 def session_tempo_map(session: Path) -> TempoMap:
-    """The tempo map of a session, from its truth.
+    """The tempo map of a session, from its truth: a whole one, as an imported pair has it, or a constant tempo.
 
     Raises:
         InputError: The truth names no tempo that can be used.
     """
-    file = session / "truth.json"
+    truth = _truth(session)
+    if "tempo_map" in truth:
+        return TempoMap.from_json(truth["tempo_map"])
     try:
-        return TempoMap.constant(*truth_tempo(file))
+        return TempoMap.constant(float(truth["bpm"]), float(truth["first_beat_seconds"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{session / TRUTH_NAME} names no tempo: expected bpm and first_beat_seconds ({error})"
+        ) from error
+
+
+def session_grid(session: Path) -> Grid:
+    """The grid of a session, from its truth; 16ths where that names none.
+
+    Raises:
+        InputError: The truth cannot be read, or its grid cannot be used.
+    """
+    truth = _truth(session)
+    return Grid.from_json(truth["grid"]) if "grid" in truth else Grid()
+
+
+def _truth(session: Path) -> Mapping[str, Any]:
+    file = session / TRUTH_NAME
+    try:
+        truth = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"cannot read {file}: {error.strerror}; give a folder that holds one") from error
-    except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{file} names no tempo: expected bpm and first_beat_seconds ({error})") from error
+    except ValueError as error:
+        raise InputError(f"{file} is no truth: {error}") from error
+    if not isinstance(truth, Mapping):
+        raise InputError(f"{file} is no truth: expected an object")
+    return truth
 
 
 def reference_hit(hit: Mapping[str, Any]) -> ReferenceHit:

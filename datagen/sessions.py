@@ -16,8 +16,9 @@ from pathlib import Path
 
 from beatnet_align.compare import compare, figures_table, mean_figures
 from beatnet_align.errors import InputError
-from beatnet_align.reference_hits import truth_tempo
 from beatnet_align.tempo_source import TempoRequest
+from datagen.commands import exit_status
+from datagen.perfect_plan import session_tempo_map
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,15 @@ def find_sessions(folder: Path) -> list[Path]:
 
 
 def measure(session: Path) -> SessionFigures:
-    """Align one session with every engine and measure the results."""
-    bpm, first_beat_seconds = truth_tempo(session / "truth.json")
+    """Align one session with every engine and measure the results.
+
+    Raises:
+        InputError, OutputError: The session cannot be used, or nothing can be written beside other temporary files.
+    """
     with tempfile.TemporaryDirectory(prefix="beatnet-session-") as folder:
         comparison = compare(
             session / "take",
-            tempo=TempoRequest(bpm=bpm, first_beat_seconds=first_beat_seconds),
+            tempo=TempoRequest(tempo_map=session_tempo_map(session)),
             target_path=session / "target",
             out_dir=Path(folder),
             force=True,
@@ -55,24 +59,22 @@ def measure(session: Path) -> SessionFigures:
 
 
 def main() -> int:
-    """Measure all sessions and print a table a session and their mean."""
+    """Measure all sessions and print a table a session and their mean; 0, or 2 where the input was the problem."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="holds the sessions, or is one")
     parser.add_argument("--json", action="store_true", help="print all figures as JSON instead")
-    arguments = parser.parse_args()
-    try:
-        sessions = [measure(session) for session in find_sessions(arguments.folder)]
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return exit_status(_run, parser.parse_args())
+
+
+def _run(chosen: argparse.Namespace) -> None:
+    sessions = [measure(session) for session in find_sessions(chosen.folder)]
     averaged = mean_figures([session.rows for session in sessions])
-    if arguments.json:
+    if chosen.json:
         print(json.dumps({session.name: session.rows for session in sessions} | {"mean": averaged}, indent=1))
-        return 0
+        return
     for session in sessions:
         print(f"{session.name}\n{figures_table(session.rows)}\n")
     print(f"mean of {len(sessions)}\n{figures_table(averaged)}")
-    return 0
 
 
 if __name__ == "__main__":

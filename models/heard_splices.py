@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from beatnet_align.collection import OnsetSettings, trigger_channels
-from beatnet_align.edit_plan import EditPlan, Fill, Move, SpliceSettings, TakeFacts
+from beatnet_align.edit_plan import EditPlan, Move, SpliceSettings, TakeFacts
+from beatnet_align.engines import Fill
 from beatnet_align.grid import Grid
 from beatnet_align.grid_tokens import LEAVE, ORNAMENT, GridTokens, Struck, grid_tokens
 from beatnet_align.gridnet import gridnet_claims

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from beatnet_align.whole_files import written_whole
+
 
 def forget_sources(model: Any) -> None:
     """Drop from an ONNX model where in the sources of this machine each node came from."""
@@ -36,8 +38,11 @@ def halve_weights(model: Any, names: Collection[str]) -> None:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file, or leave what was there; folders are made."""
+    """Write a file, or leave what was there; folders are made.
+
+    Raises:
+        OutputError: The system refused.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)
+    with written_whole(path) as partial:
+        partial.write_bytes(content)

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beatnet_align.cut_list import cut_list
-from beatnet_align.edit_plan import EditPlan, Fill, Move, SpliceSettings, TakeFacts
+from beatnet_align.edit_plan import EditPlan, Move, SpliceSettings, TakeFacts
+from beatnet_align.engines import Fill
 from beatnet_align.grid import Grid
 from beatnet_align.hits import Piece
 from beatnet_align.splice import Splicer, timeline

@@ -14,9 +14,9 @@ from beatnet_align.audio_files import load
 from beatnet_align.collection import OnsetSettings
 from beatnet_align.cut_list import Cut, cut_list
 from beatnet_align.demo import demo_folder
-from beatnet_align.edit_plan import EditPlan, Fill
+from beatnet_align.edit_plan import EditPlan
 from beatnet_align.effect import BeatDetective, align
-from beatnet_align.engines import Engine
+from beatnet_align.engines import Engine, Fill
 from beatnet_align.errors import InputError, OutputError
 from beatnet_align.reference_hits import reference_hits_from_truth, truth_tempo
 from beatnet_align.rendering import render_whole

@@ -11,7 +11,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beatnet_align.edit_plan import EditPlan, Fill, SpliceSettings
+from beatnet_align.edit_plan import EditPlan, SpliceSettings
+from beatnet_align.engines import Fill
 from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid
 from beatnet_align.grid_tokens import CANDIDATE_FEATURES, CANDIDATES, PATTERN_FEATURES, TOKEN_FEATURES, GridTokens

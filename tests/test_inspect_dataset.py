@@ -90,6 +90,17 @@ def test_every_example_gets_a_picture_and_two_mixes(inspected: list[Path]) -> No
     assert all(path.stat().st_size > 0 for path in inspected)
 
 
+def test_a_dataset_of_takes_alone_gets_pictures_and_mixes_of_those(dataset: Path, tmp_path: Path) -> None:
+    (tmp_path / "audio").symlink_to(dataset / "audio")
+    entry = json.loads((dataset / "manifest.jsonl").read_text(encoding="utf-8").splitlines()[1])
+    del entry["target"]
+    (tmp_path / "manifest.jsonl").write_text(json.dumps(entry) + "\n", encoding="utf-8")
+    names = [path.name for path in inspect_dataset(tmp_path, tmp_path / "seen")]
+    assert names == ["train-000001.png", "train-000001.take.wav", "statistics.png", "summary.txt"]
+    pixels = mpl_image.imread(tmp_path / "seen" / "train-000001.png")[..., :3]
+    assert 0.02 < np.mean(np.any(pixels < 0.95, axis=2)) < 0.6
+
+
 def test_pictures_show_something(inspected: list[Path]) -> None:
     for path in inspected:
         if path.suffix == ".png":

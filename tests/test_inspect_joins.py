@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from beatnet_align.audio_files import load
 from beatnet_align.cut_list import cut_list
 from beatnet_align.demo import demo_folder
-from beatnet_align.edit_plan import EditPlan, Fill, Move, SpliceSettings, TakeFacts
-from beatnet_align.engines import Render
+from beatnet_align.edit_plan import EditPlan, Move, SpliceSettings, TakeFacts
+from beatnet_align.engines import Fill, Render
 from beatnet_align.errors import InputError, OutputError
 from beatnet_align.grid import Grid
 from beatnet_align.hits import Piece

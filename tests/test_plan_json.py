@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beatnet_align.edit_plan import EditPlan, Fill, Flag, Move, SpliceSettings, TakeFacts
+from beatnet_align.edit_plan import EditPlan, Flag, Move, SpliceSettings, TakeFacts
+from beatnet_align.engines import Fill
 from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid
 from beatnet_align.hits import Piece

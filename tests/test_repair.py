@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beatnet_align.cut_list import segments
-from beatnet_align.edit_plan import EditPlan, Fill, Move, RepairSettings, SpliceSettings, TakeFacts
-from beatnet_align.engines import Engine, Render, render_called
+from beatnet_align.edit_plan import EditPlan, Move, RepairSettings, SpliceSettings, TakeFacts
+from beatnet_align.engines import Engine, Fill, Render, render_called
 from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid
 from beatnet_align.hits import Piece

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from beatnet_align import rendering, separation
 from beatnet_align.cut_list import validate
-from beatnet_align.edit_plan import EditPlan, Fill, Move, RepairSettings, SpliceSettings, TakeFacts
-from beatnet_align.engines import Render
+from beatnet_align.edit_plan import EditPlan, Move, RepairSettings, SpliceSettings, TakeFacts
+from beatnet_align.engines import Fill, Render
 from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid
 from beatnet_align.hits import Piece

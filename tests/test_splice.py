@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from beatnet_align import rendering, splice
 from beatnet_align.cut_list import channel_groups, cut_list, validate
-from beatnet_align.edit_plan import EditPlan, Fill, Move, SpliceSettings, TakeFacts
+from beatnet_align.edit_plan import EditPlan, Move, SpliceSettings, TakeFacts
+from beatnet_align.engines import Fill
 from beatnet_align.errors import InputError
 from beatnet_align.fill import stretched_tail
 from beatnet_align.grid import Grid

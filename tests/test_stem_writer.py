@@ -207,20 +207,26 @@ def test_a_failed_run_leaves_nothing(take_dir: Path, tmp_path: Path, error: Base
         assert not (tmp_path / "new").exists()
 
 
-def test_a_run_that_fails_while_names_are_given_takes_new_names_back(
-    take_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("there", [(), ("Kick.wav", "Snare.flac", "edits.json"), ("Kick.wav",)])
+def test_a_run_that_fails_while_names_are_given_takes_them_back(
+    take_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: tuple[str, ...]
 ) -> None:
     replace = Path.replace
+    for name in there:
+        (tmp_path / "out").mkdir(exist_ok=True)
+        (tmp_path / "out" / name).write_text(f"the old {name}")
 
     def refusing(self: Path, target: Path) -> Path:
-        if target.name == "Snare.flac":
+        if target.name == "Snare.flac" and self.suffix == ".partial":
             raise PermissionError(13, "Permission denied")
         return replace(self, target)
 
     monkeypatch.setattr(Path, "replace", refusing)
     with open_take(take_dir) as opened, pytest.raises(OutputError, match=r"Snare\.flac: Permission denied"):
-        write_stems(opened, blocks(opened, 7000), tmp_path / "out", extra_files={"edits.json": b"{}"})
-    assert not (tmp_path / "out").exists()
+        write_stems(opened, blocks(opened, 7000), tmp_path / "out", force=True, extra_files={"edits.json": b"{}"})
+    assert (tmp_path / "out").exists() == bool(there)
+    left = {path.name: path.read_text() for path in (tmp_path / "out").glob("*")}
+    assert left == {name: f"the old {name}" for name in there}
 
 
 def test_audio_that_does_not_fit_the_take_is_refused(take_dir: Path, tmp_path: Path) -> None:

@@ -86,6 +86,16 @@ def test_a_click_channel_and_a_first_beat_contradict_each_other() -> None:
     assert resolve_tempo(TempoRequest(bpm=96.0, first_beat_seconds=1.0), take, [])[0].bpm_at(0.0) == 96.0
 
 
+def test_what_would_do_nothing_beside_a_click_or_without_one_is_refused(demo_take: Take) -> None:
+    take = take_from_array(click(120.0, 8.0, 0.5)[None], RATE, ["click"])
+    with pytest.raises(InputError, match="'click' says the tempo"):
+        told_tempo(TempoRequest(about_bpm=100.0), take)
+    with pytest.raises(InputError, match="no click says the tempo"):
+        told_tempo(TempoRequest(clicks_per_beat=2.0), demo_take)
+    with pytest.raises(InputError, match="no click says the tempo"):
+        told_tempo(TempoRequest(clicks_per_beat=2.0, bpm=100.0), take)
+
+
 def test_what_cannot_be_used_is_told_before_hits_are_looked_for(demo_take: Take) -> None:
     with pytest.raises(InputError, match="out of range"):
         TempoRequest(bpm=1000.0)
@@ -102,24 +112,40 @@ def test_a_first_beat_behind_the_end_is_refused(demo_take: Take) -> None:
 def test_a_groove_is_measured_on_one_kind_of_lines() -> None:
     with pytest.raises(InputError, match="one kind of lines"):
         read_groove(demo_folder() / "target", "1/16+1/8T")
-    assert (
-        read_groove(demo_folder() / "target", "1/8t", TempoRequest(bpm=112.0, first_beat_seconds=0.5)).division
-        == "1/8T"
+    told = TempoRequest(bpm=112.0, first_beat_seconds=0.5)
+    template, assumed = read_groove(demo_folder() / "target", "1/8t", told)
+    assert (template.division, assumed) == ("1/8T", ())
+
+
+def test_what_was_assumed_of_a_groove_is_said(tmp_path: Path) -> None:
+    stages: list[str] = []
+    _, assumed = read_groove(
+        demo_folder() / "take", "1/8", engine=Engine.ONSET_QUANTISE, progress=lambda stage, *_: stages.append(stage)
     )
+    assert any("of the groove in take: " in remark and "BPM" in remark for remark in assumed)
+    assert set(stages) == {"finding hits of the groove"}
+
+
+def test_a_finished_groove_takes_no_tempo(tmp_path: Path) -> None:
+    path = tmp_path / "feel.json"
+    GrooveTemplate("1/8", 1.0, (0.0, 0.1), "feel").save(path)
+    assert read_groove(path, "1/8")[1] == ()
+    with pytest.raises(InputError, match=r"would do nothing here: feel\.json"):
+        read_groove(path, "1/8", TempoRequest(bpm=100.0))
 
 
 def test_a_groove_can_come_from_a_take() -> None:
     tempo = TempoRequest(bpm=112.0, first_beat_seconds=0.5)
-    target = read_groove(demo_folder() / "target", "1/8", tempo, Engine.ONSET_QUANTISE)
+    target, _ = read_groove(demo_folder() / "target", "1/8", tempo, Engine.ONSET_QUANTISE)
     assert max(map(abs, target.offsets_beats)) < 0.02
-    played = read_groove(demo_folder() / "take", "1/8", tempo, Engine.ONSET_QUANTISE)
+    played, _ = read_groove(demo_folder() / "take", "1/8", tempo, Engine.ONSET_QUANTISE)
     assert max(map(abs, played.offsets_beats)) > 0.02
 
 
 @pytest.mark.parametrize("engine", Engine)
 def test_a_groove_is_heard_by_the_engine_that_was_asked_for(engine: Engine, demo_take: Take) -> None:
     tempo = TempoRequest(bpm=112.0, first_beat_seconds=0.5)
-    read = read_groove(demo_folder() / "take", "1/8", tempo, engine)
+    read, _ = read_groove(demo_folder() / "take", "1/8", tempo, engine)
     hits = engines.find_hits(demo_take, engine)
     beats = TempoMap.constant(112.0, 0.5).to_beats(
         np.array([hit.onset_samples for hit in hits]) / demo_take.sample_rate

@@ -69,7 +69,7 @@ class DatasetExample:
         index: Number within its split.
         split: Train, validation or test.
         take: Path of the performed audio.
-        target: Path of the audio on the grid.
+        target: Path of the audio on the grid; None where the dataset holds takes alone.
         metronome: Path of the click, where there is one.
         sample_rate: In hertz.
         samples: Length.
@@ -84,7 +84,7 @@ class DatasetExample:
     index: int
     split: str
     take: Path
-    target: Path
+    target: Path | None
     metronome: Path | None
     sample_rate: int
     samples: int
@@ -150,7 +150,7 @@ def _example(folder: Path, number: int, entry: Mapping[str, Any]) -> DatasetExam
             index=int(entry["index"]),
             split=str(entry["split"]),
             take=folder / entry["take"],
-            target=folder / entry["target"],
+            target=folder / entry["target"] if "target" in entry else None,
             metronome=folder / entry["metronome"] if entry.get("metronome") else None,
             sample_rate=int(entry["sample_rate"]),
             samples=int(entry["samples"]),

@@ -18,7 +18,7 @@ _LEFT, _RIGHT = (re.compile(rf"(?:[ ._-]|oh|rm|room|ovh|overheads?)({side})$", r
 
 
 def write_mixes(example: DatasetExample, out_dir: Path) -> list[Path]:
-    """Write an example's take and target as stereo WAV files of one loudness.
+    """Write an example's take, and its target where there is one, as stereo WAV files of one loudness.
 
     Raises:
         InputError: The example's audio cannot be read.
@@ -54,4 +54,4 @@ def stereo(audio: npt.NDArray[np.float32], channels: Sequence[Channel]) -> npt.N
 
 
 def _versions(example: DatasetExample) -> dict[str, Path]:
-    return {"take": example.take, "target": example.target}
+    return {"take": example.take} | ({} if example.target is None else {"target": example.target})

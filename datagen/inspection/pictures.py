@@ -37,7 +37,7 @@ DOTS_PER_INCH = 110
 
 
 def draw_example(example: DatasetExample, path: Path) -> None:
-    """Draw about two bars of an example: take above, target below, hits and grid lines over every channel.
+    """Draw about two bars of an example: the take, the target below it where there is one, hits and lines over all.
 
     Raises:
         InputError: The example's audio cannot be read.
@@ -46,14 +46,16 @@ def draw_example(example: DatasetExample, path: Path) -> None:
     from matplotlib.figure import Figure  # noqa: PLC0415 - slow to import, and only pictures need it
 
     start, stop = busiest_bars_seconds(example)
-    figure = Figure(figsize=(14.0, 3.0 + 0.9 * len(example.channels)), layout="constrained")
-    top, bottom = figure.subplots(2, 1, sharex=True)
-    for axes, name, audio_path in ((top, "take", example.take), (bottom, "target", example.target)):
+    versions = {"take": example.take} | ({} if example.target is None else {"target": example.target})
+    inches = len(versions) * (1.5 + 0.45 * len(example.channels))
+    figure = Figure(figsize=(14.0, inches), layout="constrained")
+    rows = figure.subplots(len(versions), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, (name, audio_path) in zip(rows, versions.items(), strict=True):
         times = [hit.performed_seconds if name == "take" else hit.target_seconds for hit in example.hits]
         _draw_version(axes, example, example.read(audio_path), np.array(times), (start, stop))
         axes.set_title(f"{name}: {'as performed' if name == 'take' else 'every hit where it belongs'}", loc="left")
-    bottom.set_xlabel("time (s); dark lines: bars, light lines: grid; hollow marks: ornaments")
-    _legend(figure, top, {hit.group for hit in example.hits})
+    rows[-1].set_xlabel("time (s); dark lines: bars, light lines: grid; hollow marks: ornaments")
+    _legend(figure, rows[0], {hit.group for hit in example.hits})
     swing = f", swing {example.grid.swing:.0%}" if example.grid.swing > 0.5 else ""
     figure.suptitle(
         f"{example.name}: {example.kit}, {example.tempo_map.bpm_at(0.0):.1f} BPM, {example.grid.name}{swing}",

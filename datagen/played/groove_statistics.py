@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from beatnet_align.errors import BeatnetAlignError
 from beatnet_align.hits import Piece
 from beatnet_align.units import FloatArray, seconds_to_ms
+from datagen.commands import exit_status
 from datagen.played.grooves import load_grooves
 from datagen.played.human import CYMBALS, HIHATS
 from datagen.played.performance import AS_PLAYED, HUMAN, Performance, Stroke, perform
@@ -180,7 +180,7 @@ def draw_comparison(real: TimingStatistics, made: TimingStatistics, path: Path) 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table, and draw the picture where a file for it is named."""
+    """Print the table, and draw the picture where a file for it is named; 0, or 2 where the input was the problem."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--grooves", type=Path, required=True, metavar="DIR", help="the Groove MIDI Dataset")
     parser.add_argument("--split", default=None, help="one split of the dataset (default: all)")
@@ -188,21 +188,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--bars", type=int, default=16, help="length of each (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("-o", "--output", type=Path, metavar="FILE.png", help="draw the comparison too")
-    options = parser.parse_args(arguments)
-    try:
-        grooves = load_grooves(options.grooves, options.split)
-        rng = np.random.default_rng(options.seed)
-        scores = [grooves.pick(rng, options.bars) for _ in range(max(options.takes, 1))]
-    except BeatnetAlignError as error:
-        print(f"groove_statistics: {error}", file=sys.stderr)
-        return 2
+    return exit_status(_run, parser.parse_args(arguments))
+
+
+def _run(options: argparse.Namespace) -> None:
+    grooves = load_grooves(options.grooves, options.split)
+    rng = np.random.default_rng(options.seed)
+    scores = [grooves.pick(rng, options.bars) for _ in range(max(options.takes, 1))]
     real, made = real_and_generated(scores, options.seed)
     print(comparison_table(real, made))
     print(f"{len(scores)} takes; {len(grooves.rejected)} performances left out because they lock to no grid")
     if options.output is not None:
         draw_comparison(real, made, options.output)
         print(f"drew {options.output}")
-    return 0
 
 
 if __name__ == "__main__":
