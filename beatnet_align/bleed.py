@@ -55,7 +55,7 @@ EARLIEST_BLEED_SECONDS = 0.003
 
 FAR_LATENESS_SECONDS = 0.008
 ECHO_SECONDS, ECHO_MARGIN_DB, ECHO_CLEARANCE_DB = 0.030, 3.0, 15.0
-"""Rooms build up for 18 to 30 ms after a hit (EVIDENCE.md); what is no louder than usual there is no hit."""
+"""Rooms build up for 18 to 30 ms after a hit (docs/evidence.md); what is no louder than usual there is no hit."""
 
 RINGING_SECONDS, RINGING_CLEARANCE_DB = 0.009, 10.0
 

@@ -15,7 +15,7 @@ def stretched_tail(tail: Audio, samples: int, sample_rate: int) -> Audio:
     """Play a tail over a longer time at the same pitch.
 
     All channels go through one call of python-stretch: measured inter-microphone phase error −52 dB, where a call per
-    channel destroys phase (EVIDENCE.md).
+    channel destroys phase (docs/evidence.md).
 
     Args:
         tail: [channels, n], no attack inside.

@@ -9,16 +9,13 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
 from beatnet_align.grid import Grid
 from beatnet_align.groove import TICKS_PER_BEAT
 from beatnet_align.hit_outputs import UNKNOWN_GROUP, groups_of
 from beatnet_align.hits import Hit
 from beatnet_align.tempo_map import TempoMap
-from beatnet_align.units import FloatArray, IntArray, samples_to_seconds
-
-Float32Array = npt.NDArray[np.float32]
+from beatnet_align.units import Float32Array, FloatArray, IntArray, samples_to_seconds
 
 CANDIDATES = 9
 """Lines on offer to each hit: the nearest one and four to either side."""

@@ -14,22 +14,14 @@ from scipy.special import log_softmax, softmax
 from beatnet_align.claims import Claim, Held
 from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid
-from beatnet_align.grid_tokens import (
-    ANSWERS,
-    CANDIDATES,
-    PATTERN_FEATURES,
-    Float32Array,
-    GridTokens,
-    Struck,
-    grid_tokens,
-)
+from beatnet_align.grid_tokens import ANSWERS, CANDIDATES, PATTERN_FEATURES, GridTokens, Struck, grid_tokens
 from beatnet_align.hits import Hit
 from beatnet_align.line_claims import line_claims
 from beatnet_align.line_confidence import LineConfidence
 from beatnet_align.line_decoding import choose_lines
 from beatnet_align.onnx_networks import open_network, shipped_weights
 from beatnet_align.tempo_map import TempoMap
-from beatnet_align.units import FloatArray
+from beatnet_align.units import Float32Array, FloatArray
 
 WEIGHTS_NAME = "gridnet.onnx"
 FEATURES_NAME, BEATS_NAME, CANDIDATES_NAME, PATTERN_NAME = "features", "beats", "candidates", "pattern"

@@ -192,7 +192,11 @@ class GrooveTemplate:
 def _line_count(division: str, length_beats: float) -> int:
     """Lines of a template; its length must be a whole number of them."""
     lines = length_beats / division_step_beats(division)
-    if not 0 < length_beats <= _MAX_TEMPLATE_BEATS or abs(lines - round(lines)) > 1e-6 or round(lines) < 1:
+    if length_beats > _MAX_TEMPLATE_BEATS:
+        raise InputError(
+            f"a groove template may be at most {_MAX_TEMPLATE_BEATS:g} quarter notes long, not {length_beats:g}"
+        )
+    if not length_beats > 0 or abs(lines - round(lines)) > 1e-6 or round(lines) < 1:
         raise InputError(f"a groove template's length must be a whole number of {division} lines, not {length_beats:g}")
     return round(lines)
 

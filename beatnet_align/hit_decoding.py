@@ -18,8 +18,7 @@ from beatnet_align.hit_outputs import (
     VELOCITY,
 )
 from beatnet_align.hits import Piece
-
-Float32Array = npt.NDArray[np.float32]
+from beatnet_align.units import Float32Array
 
 SAME_EVENT_FRAMES = 2.0
 """A piece's peak this close to the take's belongs to it; 11.6 ms, so that wider flams stay two hits."""

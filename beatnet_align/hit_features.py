@@ -2,7 +2,7 @@
 
 A frame lasts 5.8 ms. Its first 24 features are levels in eight stretches of 0.73 ms, of the signal and of its first two
 differences: they carry the timing inside the frame. The others are levels in mel bands around the frame's middle, from
-a short and a long window: they tell the pieces apart. EVIDENCE.md has the trial that these shapes come from.
+a short and a long window: they tell the pieces apart. docs/evidence.md has the trial that these shapes come from.
 """
 
 from functools import lru_cache

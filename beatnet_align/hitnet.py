@@ -47,7 +47,7 @@ BLOCK_SECONDS, CONTEXT_SECONDS = 30.0, 1.7
 """The networks in configs/models/ hear at most 1.6 s to either side of a frame."""
 
 GATE_DB = 36.0
-"""What lies further than this under the loudest hit in every channel is a tick or pedal noise (EVIDENCE.md: 36 to 40).
+"""What lies further than this under the loudest hit in every channel is a tick or pedal noise (docs/evidence.md).
 Levels are those of the signal's first difference: a soft hat lies 40 dB under a kick in energy, not in brightness."""
 
 DOUBTED_GATE_DB = 20.0

@@ -29,14 +29,15 @@ class Hit:
     """One strike.
 
     Attributes:
-        onset_samples: First sample of the strike on its trigger channel, by the definition in DESIGN.md; HitNet's lie
-            a little before it where only overheads hear a kick or snare, see :mod:`beatnet_align.travel`.
+        onset_samples: First sample of the strike on its trigger channel, by the definition in ``onset_timing.py``;
+            HitNet's lie a little before it where only overheads hear a kick or snare, see :mod:`beatnet_align.travel`.
         channel: Index of the trigger channel in the take.
         piece: What was struck, as far as it is known.
-        velocity: 0 to 1, relative to the loudest hits of the same channel.
+        velocity: 0 to 1: what HitNet takes it for, or the level against the loudest hits of the same channel.
         confidence: 0 to 1, that this is a hit of its own and not bleed or noise.
-        salience: How much the ear follows this hit among those struck together: its rise in level against what
-            its channel is used to, in decibels, plus the priority of the channel's role.
+        salience: How much the ear follows this hit among those struck together, in decibels: HitNet's velocity plus
+            the priority of the piece's role; or the rise in level against what its channel is used to, plus the
+            priority of the channel's role.
     """
 
     onset_samples: int

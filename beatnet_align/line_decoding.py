@@ -1,8 +1,8 @@
 """Choose a line for every hit: the most probable ones that keep order, as long as order costs little.
 
 A beam search over the hits in order of time. Going back in time, and a second stroke of a piece on its line, are made
-dear and not forbidden: a hard constraint on these scores makes them worse (EVIDENCE.md). Only a place that a user gave
-is certain: no other hit goes to the wrong side of it.
+dear and not forbidden: a hard constraint on these scores makes them worse (docs/evidence.md). Only a place that a user
+gave is certain: no other hit goes to the wrong side of it.
 """
 
 from collections.abc import Hashable, Mapping, Sequence

@@ -124,6 +124,9 @@ def flam_spreads_seconds(deviations_seconds: FloatArray, lines: FloatArray) -> F
 
     Returns:
         [lines with two or more hits], in the order of ``lines``.
+
+    Raises:
+        InputError: The two differ in length.
     """
     if deviations_seconds.shape != lines.shape:
         raise InputError(f"{len(deviations_seconds)} deviations but {len(lines)} lines; give the line of every hit")

@@ -1,4 +1,4 @@
-"""Time attacks to the sample, by the onset definition of DESIGN.md, in the presence of what sounded before them."""
+"""Time attacks to the sample, by one definition of an onset, in the presence of what sounded before them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +10,8 @@ from beatnet_align.units import FloatArray, IntArray, power_to_db, seconds_to_sa
 
 ONSET_BELOW_PEAK_DB = 30.0
 ENERGY_SMOOTHING_SECONDS = 0.0005
-"""The onset definition of DESIGN.md: energy smoothed over 0.5 ms, 30 dB under the strike's peak."""
+"""What an onset is, everywhere in this project: where energy, smoothed over 0.5 ms, comes within 30 dB of the strike's
+peak."""
 
 ONSET_ABOVE_BACKGROUND_DB = 3.0
 QUIET_BEFORE_ONSET_SECONDS = 0.001

@@ -31,7 +31,7 @@ OPENING_SECONDS = (0.06, 0.08)
 
 MIN_RISE_DB = 3.0
 MIN_GAP_FRAMES = 3
-"""Two jumps of one channel are at least 9 ms apart; EVIDENCE.md warns of gaps over 12 ms, which erase flams."""
+"""Two jumps of one channel are at least 9 ms apart; docs/evidence.md warns of gaps over 12 ms, which erase flams."""
 
 
 @dataclass(frozen=True)

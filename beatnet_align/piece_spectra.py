@@ -155,7 +155,7 @@ class PieceSpectra:
 
 
 def learn(take: Take, strikes: Sequence[Strike]) -> PieceSpectra:
-    """Learn the templates of a take from up to a minute of it.
+    """Learn the templates of a take from :data:`LEARNING_SECONDS` of it, and more where a kind of hit would be missed.
 
     Args:
         take: Read in excerpts.

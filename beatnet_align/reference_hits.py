@@ -79,6 +79,6 @@ def _hit(file: Path, number: int, entry: Any) -> ReferenceHit:
 
 
 def truth_tempo(file: Path) -> tuple[float, float]:
-    """Tempo in BPM and time of the first beat in seconds, from a ``truth.json``."""
+    """Tempo in BPM and time of the first beat in seconds, from a ``truth.json`` as whole as the demo's."""
     truth = json.loads(file.read_text(encoding="utf-8"))
     return float(truth["bpm"]), float(truth["first_beat_seconds"])

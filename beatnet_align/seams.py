@@ -10,15 +10,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 from scipy.fft import irfft, next_fast_len, rfft
 
 from beatnet_align.autoregression import CONTEXT_SECONDS, tail_model
 from beatnet_align.onnx_networks import open_network, shipped_weights
 from beatnet_align.take import Audio
-from beatnet_align.units import FloatArray, power_to_db, seconds_to_samples
-
-Float32Array = npt.NDArray[np.float32]
+from beatnet_align.units import Float32Array, FloatArray, power_to_db, seconds_to_samples
 
 KNOT_SECONDS = 0.001
 """Gains are told so far apart, and drawn straight between."""

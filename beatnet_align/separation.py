@@ -19,6 +19,9 @@ from beatnet_align.splice import Splicer
 from beatnet_align.take import Audio, Take
 from beatnet_align.units import IntArray, seconds_to_samples
 
+BESIDE_SECONDS = 0.1
+"""Room on either side of a block's hits, beyond what they claim, for windows and what fills up behind them."""
+
 MOVING_FAVOUR = 1.4
 """A hit counts by this factor more in the close microphone that it triggers: the model cannot tell a kick from the hat
 that is always struck with it, and there the kick is likelier. 2 is as good on the bench's sessions."""
@@ -149,7 +152,7 @@ class _Sums:
 
     def __init__(self, heard: HeardBlock) -> None:
         onsets = [hit.strike.onset_samples for hit in heard.hits if hit.lifted]
-        reach = seconds_to_samples(heard.hold.reach_seconds + 0.1, heard.sample_rate)
+        reach = seconds_to_samples(heard.hold.reach_seconds + BESIDE_SECONDS, heard.sample_rate)
         first = min(onsets, default=heard.start) - reach
         last = max(onsets, default=heard.start) + reach
         earliest = min((hit.shift for hit in heard.hits), default=0)

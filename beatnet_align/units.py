@@ -1,4 +1,4 @@
-"""The only conversions between seconds, samples, milliseconds and decibels.
+"""Conversions between seconds, samples, milliseconds and decibels, and names for arrays.
 
 Beats are converted by a :class:`~beatnet_align.tempo_map.TempoMap`, which knows the tempo at every place.
 """
@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
+Float32Array = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
 

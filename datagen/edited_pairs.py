@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from beatnet_align.audio_figures import lag_window_samples
 from beatnet_align.audio_files import OpenTake, open_take
 from beatnet_align.collection import OnsetSettings
 from beatnet_align.errors import InputError, OutputError
@@ -20,9 +21,8 @@ from beatnet_align.grid import Grid
 from beatnet_align.roles import guess_role
 from beatnet_align.take import Take
 from beatnet_align.tempo_source import TempoRequest
-from beatnet_align.units import IntArray, samples_to_seconds, seconds_to_samples
+from beatnet_align.units import IntArray, samples_to_seconds
 from datagen.edited.recovery import EditedHit, EditedPair, recover_edits
-from datagen.own_energy import AFTER_SECONDS, BEFORE_SECONDS
 
 _DECIMALS = 7
 _GRID = Grid()
@@ -207,7 +207,7 @@ def _mains(pair: EditedPair, lines: IntArray) -> list[int]:
 def _own_energy(edited: EditedHit, target: Take) -> float:
     """Share of the energy around a hit on its own channel that was not there before it."""
     rate = target.sample_rate
-    before, after = (seconds_to_samples(s, rate) for s in (BEFORE_SECONDS, AFTER_SECONDS))
+    before, after = lag_window_samples(rate)
     onset = edited.target_samples
     audio = target.read(onset - 2 * before, onset + after)[edited.hit.channel].astype(np.float64)
     everything = float(np.sum(audio[before:] ** 2))

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from beatnet_align.conditioning import metronome
 from beatnet_align.errors import InputError
 from beatnet_align.hits import Piece
 from beatnet_align.take import Channel
 from beatnet_align.tempo_map import TempoMap
-from beatnet_align.units import IntArray, seconds_to_samples
+from beatnet_align.units import Float32Array, IntArray, seconds_to_samples
 from datagen.config import SYNTHESISED, DatasetConfig, Sources, Split
 from datagen.hearing import ArrayHearing, Channels, Hearing, KitHearing
 from datagen.kits.colouring import draw_colouring
@@ -38,8 +37,6 @@ from datagen.recorded.recording import CLEAN, Recording, draw_recording
 from datagen.recorded.rooms import draw_room
 from datagen.rendering import Placement, Rendered, render
 from datagen.truth import hits_truth
-
-Float32Array = npt.NDArray[np.float32]
 
 END_SECONDS = 0.1
 """No hit begins in the last tenth of a second, in neither version."""

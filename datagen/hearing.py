@@ -10,13 +10,11 @@ import numpy.typing as npt
 from beatnet_align.hits import Piece
 from beatnet_align.roles import guess_role
 from beatnet_align.take import Channel
-from beatnet_align.units import seconds_to_samples
+from beatnet_align.units import Float32Array, seconds_to_samples
 from datagen.kits.loading import Kit, Strike
 from datagen.kits.synth_kit import onset_in_strike
 from datagen.kits.tuning import AS_RECORDED, Tuning
 from datagen.recorded.microphones import ArrayRenderer
-
-Float32Array = npt.NDArray[np.float32]
 
 ARRIVAL_SECONDS = 0.15
 """Onsets are looked for in so much of an image; rooms are loudest 20 to 30 ms after the strike."""

@@ -15,13 +15,12 @@ import numpy.typing as npt
 
 from beatnet_align.hits import Piece
 from beatnet_align.splice import GUARD_SECONDS, HOLD_SECONDS, LEAST_HOLD_SECONDS
-from beatnet_align.units import seconds_to_samples
+from beatnet_align.units import Float32Array, seconds_to_samples
 from datagen.config import Split
 from datagen.example import ExampleMaker
 from datagen.played.human import CYMBALS
 from datagen.rendering import Placement, heard_between
 
-Float32Array = npt.NDArray[np.float32]
 FloatingArray = npt.NDArray[np.floating[Any]]
 
 BEFORE_SECONDS, AFTER_SECONDS = 0.350, 0.050

@@ -10,7 +10,7 @@ folder with take/ and truth.json, the aligned stems are written, for a scorer el
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +35,7 @@ from beatnet_align.tempo_map import TempoMap
 from beatnet_align.tempo_source import TempoRequest
 from datagen.commands import exit_status
 from datagen.config import Split
-from datagen.dataset import read_pairs
+from datagen.dataset import read_split
 from datagen.perfect_plan import perfect_plan, perfect_plan_of_session, reference_hit
 from datagen.plan_errors import ERRORS, spoilt
 
@@ -79,11 +79,6 @@ def measure(folder: Path, entry: Mapping[str, Any], *, errors: bool = False) -> 
     return rows
 
 
-def _chosen(folder: Path, split: str, examples: int) -> Iterator[Mapping[str, Any]]:
-    entries = [entry for entry in read_pairs(folder) if entry["split"] == split]
-    yield from entries[:examples]
-
-
 def write_session(session: Path, out_dir: Path, way: Render, fill: Fill = Fill.AUTO, *, force: bool = False) -> None:
     """Align a session that is told its truth, and write the stems.
 
@@ -124,12 +119,10 @@ def _run(chosen: argparse.Namespace) -> None:
         return
     if chosen.out or chosen.render or chosen.fill or chosen.force:
         raise InputError(f"{chosen.dataset} is no session; -o, --render, --fill and --force are for sessions")
-    entries = list(_chosen(chosen.dataset, chosen.split, chosen.examples))
+    entries = read_split(chosen.dataset, Split(chosen.split))[: chosen.examples]
     rows = [
         measure(chosen.dataset, entry, errors=chosen.errors) for entry in tqdm(entries, unit=" examples", disable=None)
     ]
-    if not rows:
-        raise InputError(f"{chosen.dataset} holds no examples for {chosen.split}")
     print(f"mean of {len(rows)} examples\n{figures_table(mean_figures(rows))}")
 
 

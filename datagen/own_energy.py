@@ -4,12 +4,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from beatnet_align.units import FloatArray, IntArray, seconds_to_samples
+from beatnet_align.audio_figures import lag_window_samples
+from beatnet_align.units import Float32Array, FloatArray, IntArray, seconds_to_samples
 from datagen.recorded.recording import Recording
-from datagen.rendering import Float32Array, Placement
+from datagen.rendering import Placement
 
-BEFORE_SECONDS, AFTER_SECONDS = 0.005, 0.030
-"""The window around a hit in which energy is counted, as the metrics listen to it."""
 APART_SECONDS = 0.010
 """Filters and compressors have forgotten an excerpt after that."""
 LAYERS_AT_ONCE = 4
@@ -34,7 +33,8 @@ def own_energies(
     """
     shares = np.zeros(len(placements))
     outputs = [recording.output_of(placement.heard.reference) for placement in placements]
-    before, after = (seconds_to_samples(s, recording.sample_rate) for s in (BEFORE_SECONDS, AFTER_SECONDS))
+    # The window around a hit in which the metrics listen.
+    before, after = lag_window_samples(recording.sample_rate)
     onsets = np.array([placement.target_samples for placement in placements], np.int64)
     firsts, lasts = np.maximum(onsets - before, 0), np.minimum(onsets + after, target.shape[1])
     for layers in _in_layers(firsts, lasts + seconds_to_samples(APART_SECONDS, recording.sample_rate)):

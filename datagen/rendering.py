@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from beatnet_align.hits import Piece
+from beatnet_align.units import Float32Array
 from datagen.hearing import Heard
 from datagen.played.performance import Stroke
-
-Float32Array = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)

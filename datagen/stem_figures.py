@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from beatnet_align.edit_plan import Move
 from beatnet_align.engines import find_hits
@@ -25,12 +24,10 @@ from beatnet_align.hits import Piece
 from beatnet_align.piece_stems import layers_of, lift_layers, own_layers, still_moves
 from beatnet_align.roles import Role
 from beatnet_align.take import Take, take_from_array
-from beatnet_align.units import power_to_db, seconds_to_samples
+from beatnet_align.units import Float32Array, power_to_db, seconds_to_samples
 from datagen.commands import exit_status
 from datagen.config import Split, read_config
 from datagen.example import Example, ExampleMaker
-
-Float32Array = npt.NDArray[np.float32]
 
 AUDIBLE = 1e-4
 """A piece that never gets louder than -80 dB on its microphone, in the whole example, is left out."""

@@ -1,7 +1,7 @@
 """How far spliced audio is from the gridded target, with gradients: spectra, envelopes, waveforms.
 
 Channels count alike whatever their levels, as long as the target lets them be heard: a silent target has no spectral
-convergence (EVIDENCE.md).
+convergence (docs/evidence.md).
 """
 
 from typing import NamedTuple

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 from typing_extensions import override
@@ -26,13 +25,12 @@ from beatnet_align.resynthesis_network import (
     Resynthesiser,
     resynthesiser,
 )
+from beatnet_align.units import Float32Array
 from datagen.commands import exit_status
 from models.onnx_files import forget_sources, halve_weights, write_whole
 from models.onnx_translations import translations
 from models.resynthesis.interface import Resynthesis
 from models.runs import load_network
-
-Float32Array = npt.NDArray[np.float32]
 
 OPSET = 18
 EXAMPLE_CHANNELS, EXAMPLE_SAMPLES = 3, 40_000

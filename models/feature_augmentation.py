@@ -19,8 +19,7 @@ from beatnet_align.hit_features import (
 )
 from beatnet_align.hit_outputs import ROLES
 from beatnet_align.roles import Role
-
-Float32Array = npt.NDArray[np.float32]
+from beatnet_align.units import Float32Array
 
 _LEVELS = 3 * LEVEL_FEATURES
 _FIRST_BANDS = MEL_WINDOWS[0][1]

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
@@ -15,11 +14,10 @@ from beatnet_align.errors import InputError
 from beatnet_align.hits import Piece
 from beatnet_align.roles import Role
 from beatnet_align.tempo_map import TempoMap
+from beatnet_align.units import Float32Array
 from datagen.config import DatasetConfig, Split
 from datagen.dataset import read_audio, read_split
 from datagen.example import ExampleMaker
-
-Float32Array = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)

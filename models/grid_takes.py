@@ -136,4 +136,4 @@ GRID_SETS: Mapping[str, GridSet] = {
     "swung8": GridSet(in_eighths, _jitter(_SMALL_SECONDS), swing=_SWING),
     "swung16": GridSet(in_sixteenths, _jitter(_SMALL_SECONDS), swing=_SWING),
 }
-"""The sets of the table in EVIDENCE.md, and real triplets; the chooser of swung takes is given the straight grid."""
+"""The sets of the table in docs/evidence.md, and real triplets; swung takes are given the straight grid."""

@@ -34,14 +34,12 @@ from beatnet_align.hits import Hit, Piece
 from beatnet_align.quantise import quantise
 from beatnet_align.take import Take
 from beatnet_align.tempo_map import TempoMap
-from beatnet_align.units import FloatArray, IntArray
+from beatnet_align.units import Float32Array, FloatArray, IntArray
 from models.grid_data import IGNORED
 from models.grid_examples import SAME_LINE_BEATS
 from models.planned_joins import PlannedJoins, planned_joins
 from models.refiner_pool import audible_rise
 from models.shipped_networks import OFFSET_ROWS, NetworkFiles, OffsetStates
-
-Float32Array = npt.NDArray[np.float32]
 
 MATCH_SECONDS = 0.015
 """A heard hit is a true one of its group of pieces that lies no further away."""

@@ -76,7 +76,7 @@ class HearingErrors:
 
 
 HITNETS_ERRORS = HearingErrors((0.08, 0.08), (0.03, 0.03), (0.05, 0.05), 0.0, (0.0005, 0.0005), 0.0)
-"""HitNet's errors as the trial in EVIDENCE.md had them."""
+"""HitNet's errors as the trial in docs/evidence.md had them."""
 
 
 def take_of(performance: Performance, grid: Grid) -> GridTake:

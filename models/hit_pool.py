@@ -24,6 +24,7 @@ from beatnet_align.hits import Piece
 from beatnet_align.onsets import band_levels_db, hop_samples, rise_db
 from beatnet_align.progress_bar import ProgressBar
 from beatnet_align.roles import Role
+from beatnet_align.units import Float32Array
 from datagen.commands import exit_status
 from datagen.config import Split
 from datagen.dataset import read_audio, read_manifest
@@ -31,8 +32,6 @@ from datagen.truth import arrivals_at
 
 RISE_WINDOW_SECONDS = (-0.004, 0.015)
 """Where, around its arrival, a hit's rise in level is looked for."""
-
-Float32Array = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)

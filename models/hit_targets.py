@@ -6,13 +6,12 @@ import numpy as np
 import numpy.typing as npt
 
 from beatnet_align.hit_outputs import GROUP_OF_PIECE, PIECE_GROUPS, PIECES
+from beatnet_align.units import Float32Array
 from models.hit_pool import HitLabels
 
-Float32Array = npt.NDArray[np.float32]
-
 SPREAD_FRAMES = 0.6
-"""Standard deviation of the bump around an onset. Without any spread ADTOF was "way worse" (EVIDENCE.md); with this
-one, two hits 12 ms apart still have a valley between them."""
+"""Standard deviation of the bump around an onset. Without any spread ADTOF was "way worse" (docs/evidence.md); with
+this one, two hits 12 ms apart still have a valley between them."""
 
 REACH_FRAMES = 1.6
 """Frames whose middle is this close to an onset learn how far away it is."""

@@ -19,10 +19,11 @@ from tqdm import tqdm
 from beatnet_align.errors import InputError
 from beatnet_align.hits import Piece
 from beatnet_align.seams import shipped_seamnet
+from beatnet_align.units import Float32Array
 from datagen.commands import exit_status
 from datagen.config import Split, read_config
 from datagen.example import ExampleMaker
-from datagen.joins import Float32Array, Join, draw_joins
+from datagen.joins import Join, draw_joins
 from models.join_judge import Judge, phase_agreement
 from models.join_opponents import OPPONENTS, Repair, with_perfect_knowledge
 from models.seam_data import repaired, seam_of

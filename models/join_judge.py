@@ -5,8 +5,8 @@ import numpy.typing as npt
 import torch
 from auraloss.freq import MultiResolutionSTFTLoss
 
-from beatnet_align.units import seconds_to_samples
-from datagen.joins import Float32Array, Join
+from beatnet_align.units import Float32Array, seconds_to_samples
+from datagen.joins import Join
 
 JUDGED_RATE_HZ = 44_100
 FFT_SIZES = (1024, 512, 256)

@@ -11,8 +11,8 @@ import numpy as np
 from beatnet_align.autoregression import continued
 from beatnet_align.splice import LONGEST_TAIL_SECONDS, crossfade, samples_to_stretch, stretched_over
 from beatnet_align.take import Audio
-from beatnet_align.units import seconds_to_samples
-from datagen.joins import Float32Array, Join
+from beatnet_align.units import Float32Array, seconds_to_samples
+from datagen.joins import Join
 from models.janssen import completed
 
 Repair = Callable[[Join], Float32Array]

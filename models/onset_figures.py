@@ -15,7 +15,7 @@ from beatnet_align.onset_metrics import ONSET_WINDOWS_SECONDS, percentile, valid
 from beatnet_align.units import FloatArray, seconds_to_ms
 
 MERGE_SECONDS = 0.012
-"""Hits this close are one event; EVIDENCE.md warns that wider merging erases flams."""
+"""Hits this close are one event; docs/evidence.md warns that wider merging erases flams."""
 
 BIAS_WINDOW_SECONDS = 0.050
 

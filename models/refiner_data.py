@@ -20,9 +20,9 @@ from beatnet_align.hit_refiner import (
     WINDOW_SAMPLES,
     window_rows,
 )
-from beatnet_align.units import FloatArray, IntArray
+from beatnet_align.units import Float32Array, FloatArray, IntArray
 from datagen.config import Split
-from models.refiner_pool import MARGIN_SAMPLES, Float32Array, Stretches, read_stretches
+from models.refiner_pool import MARGIN_SAMPLES, Stretches, read_stretches
 
 BLUR_SAMPLES = 0.0001 * REFINER_RATE_HZ
 """Width of the target, 0.1 ms: nearer than that labels and windows do not agree."""

@@ -31,13 +31,11 @@ from beatnet_align.hit_refiner import (
 from beatnet_align.hits import Piece
 from beatnet_align.onset_timing import smoothed_energy
 from beatnet_align.progress_bar import ProgressBar
-from beatnet_align.units import FloatArray, IntArray, power_to_db, seconds_to_samples
+from beatnet_align.units import Float32Array, FloatArray, IntArray, power_to_db, seconds_to_samples
 from datagen.commands import exit_status
 from datagen.config import Split
 from datagen.dataset import read_audio, read_manifest
 from datagen.truth import arrivals_at
-
-Float32Array = npt.NDArray[np.float32]
 
 MARGIN_SAMPLES = 352
 """8 ms: estimates are at most so far off."""

@@ -11,7 +11,8 @@ from scipy.linalg import block_diag
 from torch.utils.data import DataLoader, IterableDataset
 
 from beatnet_align.errors import InputError
-from beatnet_align.seams import Float32Array, Seam, context_samples, neighbours_of, seam, transition_samples
+from beatnet_align.seams import Seam, context_samples, neighbours_of, seam, transition_samples
+from beatnet_align.units import Float32Array
 from datagen.config import Split
 from datagen.joins import Join, Parting, draw_gap_samples
 from models.join_judge import JUDGED_RATE_HZ, audible_channels, judged

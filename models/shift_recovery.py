@@ -1,8 +1,8 @@
 """Find how far a hit has to move from audio alone, by gradient descent through a fractional delay.
 
 A waveform tells a shift to a hundredth of a sample, but only from nearer than half of its shortest period; an envelope
-tells it from as far as it is smooth (EVIDENCE.md has the ranges). So the schedule begins with wide envelopes and ends
-with the waveform, each stage within reach of the next one.
+tells it from as far as it is smooth (docs/evidence.md has the ranges). So the schedule begins with wide envelopes and
+ends with the waveform, each stage within reach of the next one.
 """
 
 from collections.abc import Sequence

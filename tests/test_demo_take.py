@@ -25,7 +25,7 @@ def stems(folder: Path) -> Samples:
 
 
 def naive_onset(strike: npt.NDArray[np.float64]) -> int:
-    """The rule of DESIGN.md, written out: 0.5 ms are 22 samples at 44.1 kHz, 30 dB are a factor of 1000."""
+    """The rule of ``onset_timing.py``, written out: 0.5 ms are 22 samples at 44.1 kHz, 30 dB are a factor of 1000."""
     padded = np.concatenate([np.zeros(22), strike, np.zeros(22)])
     energies = {place: sum(padded[place + 22 - 10 : place + 22 + 12] ** 2) for place in range(-12, len(strike))}
     loud = max(energies.values()) / 1000

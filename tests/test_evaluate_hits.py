@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import soundfile as sf
 from hypothesis import given, settings
@@ -17,6 +16,7 @@ from beatnet_align.errors import InputError
 from beatnet_align.hits import Piece
 from beatnet_align.roles import Role
 from beatnet_align.take import Take, take_from_array
+from beatnet_align.units import Float32Array
 from datagen.config import DatasetConfig, Sources, Split
 from datagen.dataset import write_dataset
 from models.evaluate_hits import DETECTORS, DetectorOptions, main, measure, measure_recordings
@@ -29,7 +29,6 @@ RECORDINGS = Path(__file__).parents[2] / "shared" / "data" / "mdb_drums"
 needs_recordings = pytest.mark.skipif(not RECORDINGS.is_dir(), reason="needs the MDB recordings in shared/data")
 RATE = 44_100
 OPTIONS = DetectorOptions(OnsetSettings())
-Float32Array = npt.NDArray[np.float32]
 ROLES = (Role.KICK, Role.SNARE, Role.HIHAT, Role.OVERHEAD, Role.ROOM)
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from beatnet_align.hit_features import FEATURES, FRAME_SECONDS, LEVEL_FEATURES, normalised, reference_db
 from beatnet_align.hit_outputs import ROLES
 from beatnet_align.roles import Role
+from beatnet_align.units import Float32Array
 from models.feature_augmentation import (
     BLOCK_SECONDS,
     NO_AUGMENTATION,
@@ -21,7 +22,6 @@ from models.feature_augmentation import (
     mix_down,
 )
 
-Float32Array = npt.NDArray[np.float32]
 FAR = {ROLES.index(Role.OVERHEAD), ROLES.index(Role.ROOM)}
 
 roles_of_takes = st.lists(st.integers(0, len(ROLES) - 1), min_size=1, max_size=12).map(np.array)

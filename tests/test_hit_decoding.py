@@ -1,7 +1,6 @@
 """Decoding HitNet's outputs: what is drawn into them is read back, flams and pieces struck together included."""
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -23,9 +22,9 @@ from beatnet_align.hit_outputs import (
     VELOCITY,
 )
 from beatnet_align.hits import Piece
+from beatnet_align.units import Float32Array
 from models.hit_targets import bumps
 
-Float32Array = npt.NDArray[np.float32]
 Struck = tuple[float, Piece, int, float]
 """Onset in frames, piece, channel, velocity."""
 

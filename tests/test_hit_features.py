@@ -1,7 +1,6 @@
 """HitNet's features: what they ignore, where in time they put what they hear, and that any length and rate will do."""
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,8 +22,7 @@ from beatnet_align.hit_features import (
     reference_db,
     to_feature_rate,
 )
-
-Float32Array = npt.NDArray[np.float32]
+from beatnet_align.units import Float32Array
 
 LONGEST_WINDOW = max(samples for samples, _, _ in MEL_WINDOWS)
 EDGE_FRAMES = -(-(LONGEST_WINDOW - HOP_SAMPLES) // (2 * HOP_SAMPLES))

@@ -7,7 +7,6 @@ from functools import lru_cache
 from importlib.resources import files
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 from hypothesis import given, settings
@@ -27,12 +26,12 @@ from beatnet_align.hits import Hit, Piece
 from beatnet_align.roles import Role
 from beatnet_align.take import Take, take_from_array
 from beatnet_align.travel import EXTRA_TRAVEL_SECONDS
+from beatnet_align.units import Float32Array
 from models.export import export_hitnet
 from models.hitnet import RARE_LOGIT, HitNet
 from models.hitnet_parts import DilatedConvolutions, FrameNorm, NearbyAttention
 from models.leaner import leaner
 
-Float32Array = npt.NDArray[np.float32]
 Outputs = tuple[torch.Tensor, torch.Tensor]
 
 BODIES = ("dilated", "nearby")

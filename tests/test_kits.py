@@ -33,7 +33,7 @@ def every_strike(kit: Kit) -> Iterator[Strike]:
 
 
 def naive_onset(strike: npt.NDArray[np.floating]) -> int:
-    """The rule of DESIGN.md by the detector's own smoothing, with silence in front for attacks at the first sample."""
+    """The rule of ``onset_timing.py`` by the detector's own smoothing; silence in front, for attacks at the start."""
     energy = smoothed_energy(np.concatenate([np.zeros(100), strike.astype(np.float64)]), RATE)
     return int(np.flatnonzero(energy > energy.max() / 1000)[0]) - 100
 
@@ -382,7 +382,7 @@ def test_among_microphones_about_as_loud_the_first_to_hear_is_the_own() -> None:
 def test_merging_keeps_each_sound_in_its_microphones_and_silence_elsewhere() -> None:
     snares = made_kit("snares", ("snare_top", "overheads.L", "overheads.R"), {Piece.SNARE: 0})
     drums = made_kit("drums", ("kick", "snare_top", "overhead", "room"), {Piece.KICK: 0, Piece.SNARE: 1})
-    merged = merge_kits("both", [snares, drums], gains_db=[0.0, -6.0])
+    merged = merge_kits("both", [snares, drums])
     assert merged.microphones == ("snare_top", "overheads.L", "overheads.R", "kick", "room")
     assert merged.licence == "licence of snares AND licence of drums"
     snare, kick = merged.strikes[Piece.SNARE][0][0], merged.strikes[Piece.KICK][0][0]
@@ -391,9 +391,9 @@ def test_merging_keeps_each_sound_in_its_microphones_and_silence_elsewhere() -> 
     before = drums.strikes[Piece.KICK][0][0]
     assert merged.microphones[kick.own_microphone] == "kick"
     assert kick.onset_samples == before.onset_samples == naive_onset(kick.audio[kick.own_microphone])
-    assert kick.loudness_db == pytest.approx(before.loudness_db - 6.0)
-    np.testing.assert_allclose(kick.audio[3], 10 ** (-6 / 20) * before.audio[0], rtol=1e-6)
-    np.testing.assert_allclose(kick.audio[1], 10 ** (-6 / 20) / np.sqrt(2) * before.audio[2], rtol=1e-6)
+    assert kick.loudness_db == pytest.approx(before.loudness_db)
+    np.testing.assert_allclose(kick.audio[3], before.audio[0], rtol=1e-6)
+    np.testing.assert_allclose(kick.audio[1], before.audio[2] / np.sqrt(2), rtol=1e-6)
     np.testing.assert_array_equal(kick.audio[1], kick.audio[2])
     assert not kick.audio.flags.writeable
 
@@ -403,10 +403,8 @@ def test_kits_that_do_not_go_together_are_refused() -> None:
     mix = made_kit("mix", ("mono",), {Piece.SNARE: 0}, multimicrophone=False)
     with pytest.raises(InputError, match=r"different kinds .* real: True, mix: False"):
         merge_kits("both", [real, mix])
-    with pytest.raises(InputError, match="at least one kit and one gain a kit, found 0 and 0"):
+    with pytest.raises(InputError, match="at least one kit"):
         merge_kits("none", [])
-    with pytest.raises(InputError, match="found 1 and 2"):
-        merge_kits("one", [real], [0.0, 1.0])
 
 
 @needs_shared

@@ -119,7 +119,7 @@ def test_bleed_is_darker_than_close_sound() -> None:
 
 
 def test_a_snare_builds_up_slowly_in_room_microphones() -> None:
-    """EVIDENCE.md: it peaks at 7 ms and builds until 18 to 30 ms; the median of rooms must lie about there."""
+    """docs/evidence.md: it peaks at 7 ms and builds until 18 to 30 ms; the median of rooms must lie about there."""
     peaks_seconds = []
     for seed in range(40):
         rendered = renderer(seed, 12, (Piece.KICK, Piece.SNARE))

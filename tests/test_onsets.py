@@ -1,4 +1,4 @@
-"""Candidates are exact to the definition in DESIGN.md, whatever the rate, level, block size or number of channels."""
+"""Candidates are exact to the definition of an onset, whatever the rate, level, block size or number of channels."""
 
 from dataclasses import replace
 

@@ -36,6 +36,7 @@ from beatnet_align.hit_refiner import (
 )
 from beatnet_align.hits import Piece
 from beatnet_align.take import Take
+from beatnet_align.units import Float32Array
 from datagen.config import DatasetConfig, Sources, Split
 from datagen.dataset import write_dataset
 from models.export_refiner import export_network, export_refiner
@@ -44,7 +45,6 @@ from models.refiner_data import FIRST_STAGE, RefinerData, WindowBatches, targets
 from models.refiner_pool import MARGIN_SAMPLES, Stretches, audible_rise, read_stretches, write_stretches
 from models.refiner_training import UNREACHABLE, RefinerTraining, choose_threshold, timing_figures
 
-Float32Array = npt.NDArray[np.float32]
 CENTRE = MARGIN_SAMPLES + BEFORE_SAMPLES
 
 

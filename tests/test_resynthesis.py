@@ -24,8 +24,9 @@ from beatnet_align.resynthesis import resynthesised
 from beatnet_align.resynthesis_network import NetworkFacts, Resynthesiser, open_resynthesiser, resynthesiser
 from beatnet_align.take import Audio, Take, take_from_array
 from beatnet_align.tempo_map import TempoMap
+from beatnet_align.units import Float32Array
 from models import export_resynthesis
-from models.export_resynthesis import Float32Array, exported, in_torch, parity
+from models.export_resynthesis import exported, in_torch, parity
 from models.resynthesis.cut_and_splice import CutAndSplice
 from models.resynthesis.grid_attention import GridAttention
 from models.resynthesis.implicit_warp import ImplicitWarp

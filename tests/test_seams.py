@@ -19,7 +19,6 @@ from beatnet_align.seams import (
     FINAL_FADE_SECONDS,
     ROWS,
     VOICES,
-    Float32Array,
     Seam,
     SeamNetwork,
     context_samples,
@@ -29,6 +28,7 @@ from beatnet_align.seams import (
     shipped_seamnet,
 )
 from beatnet_align.take import Audio
+from beatnet_align.units import Float32Array
 from datagen.config import Split, read_config
 from datagen.example import ExampleMaker
 from datagen.joins import Join, draw_joins

@@ -123,7 +123,7 @@ def test_round_robins_are_different_blows(kits: list[Kit]) -> None:
 
 
 def test_some_kits_have_hats_that_speak_slowly() -> None:
-    """EVIDENCE.md: hats of 5 to 12 ms attack are among what real recordings hold and detectors miss."""
+    """docs/evidence.md: hats of 5 to 12 ms attack are among what real recordings hold and detectors miss."""
     attacks = []
     for seed in range(200):
         hats = draw_voices(np.random.default_rng(seed))[Piece.HIHAT_CLOSED]

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import soundfile as sf
 
+from beatnet_align.audio_figures import lag_window_samples
 from beatnet_align.hits import Piece
 from beatnet_align.units import FloatArray, samples_to_seconds, seconds_to_samples
 from datagen.demo.groove import DIVISION_PER_BEAT, TIME_SIGNATURE, Stroke, leading_strokes, perform
 from datagen.demo.room import CHANNELS, STEMS, Room, recording_gain
 from datagen.kits.synth_kit import HiHat, Kick, Snare, Voice, onset_in_strike, place_strike
-from datagen.own_energy import AFTER_SECONDS, BEFORE_SECONDS
 
 FOLDER = Path(__file__).parents[2] / "beatnet_align" / "demo_take"
 SAMPLE_RATE = 44_100
@@ -51,7 +51,7 @@ class SoundingStroke:
     Attributes:
         stroke: What was played, and when.
         image: [channels, samples], the strike in every microphone.
-        onset_in_image_samples: Its onset on its close microphone, by the rule in DESIGN.md.
+        onset_in_image_samples: Its onset on its close microphone, by the rule of ``onset_timing.py``.
     """
 
     stroke: Stroke
@@ -66,7 +66,7 @@ class SoundingStroke:
 
 @dataclass(frozen=True)
 class DemoTake:
-    """The two renders, [channels, samples] int16 in the order of ``demo_room.CHANNELS``, and their truth."""
+    """The two renders, [channels, samples] int16 in the order of ``room.CHANNELS``, and their truth."""
 
     take: np.ndarray[Any, np.dtype[np.int16]]
     target: np.ndarray[Any, np.dtype[np.int16]]
@@ -130,8 +130,7 @@ def _render(sounding: list[SoundingStroke], onsets_samples: list[int], noise: Fl
 
 def _own_energy(sound: SoundingStroke, aligned: FloatArray) -> float:
     """Share of the energy around the hit, on its close microphone in the target, that is its own."""
-    before = seconds_to_samples(BEFORE_SECONDS, SAMPLE_RATE)
-    after = seconds_to_samples(AFTER_SECONDS, SAMPLE_RATE)
+    before, after = lag_window_samples(SAMPLE_RATE)
     start = sound.stroke.target_samples - before
     own = np.zeros((1, before + after))
     close = sound.image[sound.channel : sound.channel + 1]

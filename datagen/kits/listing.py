@@ -1,7 +1,7 @@
 """What a kit on disk consists of, before any audio is read: which files make which hit of which piece.
 
 Kit folders, folders of one-shots and SFZ instruments are three makers of the same :class:`KitListing`;
-:func:`datagen.kits.load_kit` turns it into sound.
+:func:`datagen.kits.loading.load_kit` turns it into sound.
 """
 
 import re

@@ -12,7 +12,7 @@ from datagen.kits.kit import MONO_MIX, STEREO_MIX, Kit, Layers
 from datagen.kits.strikes import Samples, Strike
 
 
-def merge_kits(name: str, kits: Sequence[Kit], gains_db: Sequence[float] | None = None) -> Kit:
+def merge_kits(name: str, kits: Sequence[Kit]) -> Kit:
     """Make one kit of several: each piece from the first kit that has it, microphones the union of all names.
 
     A strike is silent in microphones that its kit lacks. Where one kit has a mono overhead, room or mix and another
@@ -21,14 +21,12 @@ def merge_kits(name: str, kits: Sequence[Kit], gains_db: Sequence[float] | None 
     Args:
         name: Of the new kit.
         kits: The first one's pieces win; all multi-microphone or all mixes, at one sample rate.
-        gains_db: One a kit, to balance recordings made at different levels; none when None.
 
     Raises:
-        InputError: No kits, kits that do not go together, or another number of gains.
+        InputError: No kits, or kits that do not go together.
     """
-    gains = [0.0] * len(kits) if gains_db is None else list(gains_db)
-    if not kits or len(gains) != len(kits):
-        raise InputError(f"merging needs at least one kit and one gain a kit, found {len(kits)} and {len(gains)}")
+    if not kits:
+        raise InputError("merging needs at least one kit, found none")
     for attribute, what in (("sample_rate", "sample rates"), ("is_multimicrophone", "kinds (multi-microphone or mix)")):
         if len({getattr(kit, attribute) for kit in kits}) > 1:
             found = ", ".join(f"{kit.name}: {getattr(kit, attribute)}" for kit in kits)
@@ -36,10 +34,10 @@ def merge_kits(name: str, kits: Sequence[Kit], gains_db: Sequence[float] | None 
     rows = _merged_rows(kits)
     microphones = tuple(dict.fromkeys(row for kit_rows in rows for names in kit_rows for row in names))
     strikes: dict[Piece, Layers] = {}
-    for kit, kit_rows, gain_db in zip(kits, rows, gains, strict=True):
+    for kit, kit_rows in zip(kits, rows, strict=True):
         matrix = np.zeros((len(microphones), len(kit.microphones)), np.float32)
         for column, names in enumerate(kit_rows):
-            matrix[[microphones.index(row) for row in names], column] = 10.0 ** (gain_db / 20.0) / np.sqrt(len(names))
+            matrix[[microphones.index(row) for row in names], column] = 1.0 / np.sqrt(len(names))
         for piece, layers in kit.strikes.items():
             if piece not in strikes:
                 strikes[piece] = tuple(tuple(_heard_through(matrix, strike) for strike in layer) for layer in layers)

@@ -37,7 +37,7 @@ class Strike:
 
     Attributes:
         audio: [microphones, samples], full scale ±1, read-only.
-        onset_samples: Where it begins on ``own_microphone`` by the rule of DESIGN.md; never negative.
+        onset_samples: Where it begins on ``own_microphone`` by the rule of ``onset_timing.py``; never negative.
         own_microphone: Index of the microphone that is the piece's own.
         loudness_db: Largest energy of 10 ms on the own microphone, against full scale.
     """

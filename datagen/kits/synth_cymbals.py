@@ -1,7 +1,7 @@
 """Synthesise cymbals and hats that ring for seconds: hundreds of modes over the stick's noise, quick to compute.
 
 The levels and decays of each kind were read off real recordings: octave bands over time of Muldjord's cymbals,
-FluidR3's and Gogodze's (EVIDENCE and data of this project). The rise of the treble some 10 to 60 ms after a hard blow
+FluidR3's and Gogodze's (measured on their files). The rise of the treble some 10 to 60 ms after a hard blow
 is the energy that the metal passes upwards (Fletcher and Rossing, "The Physics of Musical Instruments", chapter 20).
 """
 

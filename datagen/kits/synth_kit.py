@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from scipy.signal import butter, sosfilt
 
+from beatnet_align.onset_timing import ENERGY_SMOOTHING_SECONDS, ONSET_BELOW_PEAK_DB
 from beatnet_align.units import FloatArray, IntArray, seconds_to_samples
 
 MEMBRANE_RATIOS = np.array([1.0, 1.594, 2.136, 2.296, 2.653, 2.918, 3.156, 3.501, 3.600, 3.652, 4.060, 4.154])
@@ -21,9 +22,6 @@ MEMBRANE_RATIOS = np.array([1.0, 1.594, 2.136, 2.296, 2.653, 2.918, 3.156, 3.501
 
 VELOCITY_RANGE_DB = 32.0
 """Distance in level between the softest and the hardest blow."""
-
-ONSET_SMOOTHING_SECONDS = 0.0005
-ONSET_BELOW_PEAK_DB = 30.0
 
 BEATING_SHARE = 0.6
 """Share of kicks and toms whose heads are tuned far enough apart to be heard beating."""
@@ -43,7 +41,7 @@ def strike_peak(velocity: float) -> float:
 
 
 def onset_in_strike(strike: FloatArray, sample_rate: int) -> int:
-    """Find the onset of a dry strike by the rule in DESIGN.md.
+    """Find the onset of a dry strike by the rule of ``onset_timing.py``.
 
     The energy is smoothed over a window centred on each sample, so that a sharp attack at sample 0 has its onset up to
     half a window before it.
@@ -55,7 +53,7 @@ def onset_in_strike(strike: FloatArray, sample_rate: int) -> int:
     Returns:
         Samples from the strike's first sample; may be negative.
     """
-    window = seconds_to_samples(ONSET_SMOOTHING_SECONDS, sample_rate)
+    window = seconds_to_samples(ENERGY_SMOOTHING_SECONDS, sample_rate)
     energy = np.convolve(strike * strike, np.ones(window))
     return int(np.argmax(energy > energy.max() * 10.0 ** (-ONSET_BELOW_PEAK_DB / 10.0))) - window // 2
 

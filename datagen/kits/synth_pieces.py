@@ -16,7 +16,7 @@ LAYERS, ROUND_ROBINS = 5, 3
 SOFTEST_VELOCITY, HARDEST_VELOCITY = 0.12, 1.0
 VELOCITY_SPREAD = 0.015
 SLOW_HATS_SHARE = 0.4
-"""Share of kits whose hats speak slowly, 5 to 12 ms, as heard on real recordings (EVIDENCE.md)."""
+"""Share of kits whose hats speak slowly, 5 to 12 ms, as heard on real recordings (docs/evidence.md)."""
 TOM_HEADS_APART_HZ = (6.0, 45.0)
 LICENCE = "CC0-1.0"
 

@@ -113,7 +113,7 @@ def _flams(hits: Sequence[Stroke]) -> FloatArray:
 
 
 def real_and_generated(scores: Sequence[Score], seed: int) -> tuple[TimingStatistics, TimingStatistics]:
-    """The same scores as their drummers played them, and with :data:`~datagen.performance.HUMAN`'s own timing."""
+    """The same scores as their drummers played them, and as :data:`~datagen.played.performance.HUMAN` would."""
     rng = np.random.default_rng(seed)
     imitation = replace(HUMAN, real_probability=0.0, swing_probability=0.0)
     real = [perform(score, AS_PLAYED, rng) for score in scores]

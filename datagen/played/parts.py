@@ -21,7 +21,7 @@ class Parts:
     """Strokes in the order of their score, doubles last.
 
     Attributes:
-        pieces: [strokes] indices into :data:`~datagen.drum_midi.PIECES`.
+        pieces: [strokes] indices into :data:`~datagen.played.drum_midi.PIECES`.
         velocity: [strokes] 0 to 1.
         score_beats: [strokes] nominal lines.
         real_seconds: [strokes] deviations of the real drummer.

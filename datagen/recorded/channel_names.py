@@ -45,10 +45,6 @@ class ChannelPlan:
     rows: tuple[int, ...]
     channels: tuple[Channel, ...]
 
-    def pick(self, audio: np.ndarray) -> np.ndarray:
-        """Rows of ``audio`` [..., channels, samples] that remain, in their new order."""
-        return audio[..., list(self.rows), :]
-
 
 def draw_channels(
     rng: np.random.Generator,

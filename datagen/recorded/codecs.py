@@ -12,7 +12,8 @@ import soundfile
 from scipy.signal import resample_poly
 
 from beatnet_align.errors import InputError
-from datagen.recorded.stage import Float32Array, Layers, Moment
+from beatnet_align.units import Float32Array
+from datagen.recorded.stage import Layers, Moment
 
 MP3_RATES_HZ = frozenset({8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000})
 _BLOCK_SAMPLES = 1 << 16  # libsndfile has overflowed its stack on longer writes of Vorbis

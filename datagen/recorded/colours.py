@@ -5,6 +5,7 @@ import numpy.typing as npt
 from scipy.fft import rfftfreq
 
 from beatnet_align.roles import Role
+from beatnet_align.units import Float32Array
 from datagen.minimum_phase import curve_log_magnitude, minimum_phase
 from datagen.recorded.layouts import Microphone
 
@@ -14,7 +15,6 @@ _COLOUR_POINTS_HZ = np.geomspace(60.0, 16_000.0, 7)
 _LOW_CUTS_HZ = {Role.KICK: 28.0, Role.SNARE: 55.0, Role.HIHAT: 180.0, Role.RIDE: 160.0, Role.OVERHEAD: 70.0}
 
 BoolArray = npt.NDArray[np.bool_]
-Float32Array = npt.NDArray[np.float32]
 
 
 def draw_colours(

@@ -1,15 +1,15 @@
 """Small sounds that are no hits and have no label: ticks of sticks, thumps of stands, and the pedal before a kick.
 
 Existing detectors take them for hits: on real recordings most false finds are ticks more than 32 dB down, many of them
-40 to 160 ms before a kick (EVIDENCE.md).
+40 to 160 ms before a kick (docs/evidence.md).
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from beatnet_align.units import seconds_to_samples
-from datagen.recorded.stage import Float32Array, Layers, Moment, add_stretch, from_db
+from beatnet_align.units import Float32Array, seconds_to_samples
+from datagen.recorded.stage import Layers, Moment, add_stretch, from_db
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from datagen.recorded.stage import Float32Array, Layers, Moment, apply_control, follow, from_db, peaks, shape_layers
+from beatnet_align.units import Float32Array
+from datagen.recorded.stage import Layers, Moment, apply_control, follow, from_db, peaks, shape_layers
 
 
 @dataclass(frozen=True)

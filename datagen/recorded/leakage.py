@@ -9,8 +9,8 @@ import numpy as np
 from scipy.fft import irfft
 from scipy.signal import butter, sosfilt
 
-from beatnet_align.units import FloatArray, seconds_to_samples
-from datagen.recorded.stage import CONTROL_SAMPLES, Float32Array, Layers, Moment, add_stretch, from_db, looped
+from beatnet_align.units import Float32Array, FloatArray, seconds_to_samples
+from datagen.recorded.stage import CONTROL_SAMPLES, Layers, Moment, add_stretch, from_db, looped
 
 _TABLE = 2_048
 _LOOP_SAMPLES = 1 << 18

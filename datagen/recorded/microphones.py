@@ -15,10 +15,10 @@ from scipy.fft import irfft, next_fast_len, rfft
 from beatnet_align.errors import InputError
 from beatnet_align.hits import Piece
 from beatnet_align.roles import Role
-from beatnet_align.units import FloatArray, IntArray
+from beatnet_align.units import Float32Array, FloatArray, IntArray
 from datagen.recorded.colours import COLOUR_TAPS, BoolArray, draw_colours
 from datagen.recorded.layouts import MAX_MICROPHONES, PIECE_LEVELS_DB, PIECE_PLACES_M, Microphone, draw_layout
-from datagen.recorded.rooms import SPEED_OF_SOUND_M_PER_SECOND, Float32Array, Room
+from datagen.recorded.rooms import SPEED_OF_SOUND_M_PER_SECOND, Room
 
 __all__ = ["Array", "ArrayRenderer", "Microphone", "draw_array"]
 

@@ -7,8 +7,8 @@ import numpy as np
 from scipy.fft import irfft, rfftfreq
 from scipy.signal import sosfilt
 
-from beatnet_align.units import FloatArray
-from datagen.recorded.stage import CONTROL_SAMPLES, Float32Array, Layers, Moment, apply_control, from_db, looped
+from beatnet_align.units import Float32Array, FloatArray
+from datagen.recorded.stage import CONTROL_SAMPLES, Layers, Moment, apply_control, from_db, looped
 
 NOISE_LOOP_SAMPLES = 1 << 18
 """Noise repeats after 5.9 s at 44.1 kHz."""

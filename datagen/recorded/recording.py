@@ -11,12 +11,12 @@ import numpy as np
 
 from beatnet_align.errors import InputError
 from beatnet_align.take import Channel
-from beatnet_align.units import FloatArray, IntArray
+from beatnet_align.units import Float32Array, FloatArray, IntArray
 from datagen.recorded.chain_draws import Draws
 from datagen.recorded.layouts import Microphone
 from datagen.recorded.mastering import Mixdown
 from datagen.recorded.recording_ranges import CLEAN, RecordingRanges
-from datagen.recorded.stage import Float32Array, Layers, Moment, Stage
+from datagen.recorded.stage import Layers, Moment, Stage
 
 __all__ = ["CLEAN", "Recording", "RecordingRanges", "draw_recording"]
 

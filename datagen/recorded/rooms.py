@@ -3,7 +3,7 @@
 Reflections come from image sources of the first two orders, so that they agree between microphones. What follows is a
 statistical field: noise in five bands, each with its own decay, swelling from the direct sound's arrival until 5 to
 18 ms after it. A snare, which itself lasts some 10 ms, then builds up until 18 to 30 ms in a room microphone, as
-measured (EVIDENCE.md). Image sources of higher order would cost a
+measured (docs/evidence.md). Image sources of higher order would cost a
 hundred times as much and sound less diffuse, since real walls scatter.
 """
 
@@ -13,12 +13,11 @@ from itertools import product
 from math import log
 
 import numpy as np
-import numpy.typing as npt
 from scipy.fft import irfft, rfft, rfftfreq
 from scipy.signal import lfilter
 
 from beatnet_align.errors import InputError
-from beatnet_align.units import FloatArray, IntArray, seconds_to_samples
+from beatnet_align.units import Float32Array, FloatArray, IntArray, seconds_to_samples
 
 SPEED_OF_SOUND_M_PER_SECOND = 343.0  # dry air at 20 °C
 BAND_EDGES_HZ = (200.0, 800.0, 2_500.0, 7_000.0)
@@ -33,8 +32,6 @@ _EARLY_SECONDS = 0.06
 _WALL_CUTOFF_HZ = 5_000.0  # one bounce dulls the sound about as much as a first-order low-pass here
 _IMAGES = np.array([n for n in product(range(-2, 3), repeat=3) if 0 < sum(map(abs, n)) <= 2])
 _ORDERS = np.abs(_IMAGES).sum(axis=1)
-
-Float32Array = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)

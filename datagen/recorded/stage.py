@@ -13,11 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import lfilter
 
-from beatnet_align.units import IntArray
+from beatnet_align.units import Float32Array, IntArray
 
 Layers = npt.NDArray[np.float32]
 """[layers, channels, samples], full scale ±1."""
-Float32Array = npt.NDArray[np.float32]
 AnyFloatArray = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 CONTROL_SAMPLES = 32

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import butter, lfilter, sosfilt
 
-from datagen.recorded.stage import CONTROL_SAMPLES, Float32Array, Layers, Moment, follow, from_db, looped, peaks
+from beatnet_align.units import Float32Array
+from datagen.recorded.stage import CONTROL_SAMPLES, Layers, Moment, follow, from_db, looped, peaks
 
 _LOOP_SAMPLES = 1 << 17
 _EXCITING_HZ = (70.0, 450.0)  # what moves a snare's lower head: kicks, toms, bass

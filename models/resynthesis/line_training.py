@@ -22,7 +22,7 @@ from models.runs import load_network
 
 TIGHT_SECONDS, NEAR_SECONDS = 0.002, 0.010
 SPREAD_BLOCKS = 0.7
-"""Standard deviation of labels over blocks: without any spread, training is far worse (EVIDENCE)."""
+"""Standard deviation of labels over blocks: without any spread, training is far worse (docs/evidence.md)."""
 
 OFFSET_WEIGHT = 0.5
 

@@ -1,7 +1,8 @@
 """How far an output is from its target: spectra and envelopes first, little of the waveform, silence left out.
 
-EVIDENCE: under a waveform's L1, a stroke in a wrong place costs more than no stroke, so networks learn silence; spectra
-and envelopes lead home from afar. A silent target makes spectral convergence boundless, so it counts nothing.
+Under a waveform's L1 a stroke in a wrong place costs more than no stroke, so networks learn silence; spectra and
+envelopes lead home from afar (docs/evidence.md). A silent target makes spectral convergence boundless, so it counts
+nothing.
 """
 
 from collections.abc import Sequence
