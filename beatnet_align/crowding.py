@@ -21,8 +21,8 @@ LEAST_APART_SECONDS = 0.006
 def uncrowded(moves: Sequence[Move], groups: Sequence[Sequence[str]], take: Take, splice: SpliceSettings) -> list[Move]:
     """Make the cuts of every group possible.
 
-    A segment that would run into the one before it goes along with that one, or that one with it where it is fixed;
-    one that would leave the take stays.
+    A segment that would run into the one before it goes along with that one, or that one with it where it is fixed or
+    surer of its line; one that would leave the take stays.
 
     Raises:
         InputError: Locks leave no way to cut.
@@ -55,12 +55,17 @@ def uncrowded(moves: Sequence[Move], groups: Sequence[Sequence[str]], take: Take
 
 
 def _together(before: tuple[Move, ...], segment: tuple[Move, ...], take: Take) -> tuple[Move, ...]:
-    """Two segments as one, which moves as far as the leading hit of the fixed one; of the earlier, if none is."""
-    if not _is_fixed(segment):
-        return before + _following(segment, before, take)
-    if _is_fixed(before):
+    """Two segments as one, which moves as far as the leading hit of the fixed one; of the surer one, if none is."""
+    if _is_fixed(before) and _is_fixed(segment):
         raise InputError(f"{_locked_at(before, take)} and {_locked_at(segment, take)} cannot be cut apart")
-    return _following(before, segment, take) + segment
+    if _weight(segment) > _weight(before):
+        return _following(before, segment, take) + segment
+    return before + _following(segment, before, take)
+
+
+def _weight(segment: Sequence[Move]) -> tuple[bool, float]:
+    """Whom two segments follow that go together: the fixed one, else the one that is surer of its line."""
+    return _is_fixed(segment), _lead(segment).line_confidence
 
 
 def _is_fixed(segment: Sequence[Move]) -> bool:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy import float32, zeros
 
+from beatnet_align.crowding import uncrowded
 from beatnet_align.cut_list import channel_groups, cut_list, validate
 from beatnet_align.edit_plan import EditPlan, Flag, Move, SpliceSettings, TakeFacts
 from beatnet_align.errors import InputError
@@ -164,6 +165,18 @@ def test_hits_that_would_run_into_each_other_stay_together() -> None:
     assert first.shift_samples == second.shift_samples == -1_990
     assert Flag.CROWDED in second.flags
     assert not second.leads
+
+
+@pytest.mark.parametrize(("sure", "leader"), [((0.9, 0.4), 0), ((0.4, 0.9), 1), ((0.7, 0.7), 0)])
+def test_of_hits_that_cannot_be_cut_apart_the_surer_one_leads(sure: tuple[float, float], leader: int) -> None:
+    wanted = [
+        Move(onset, line * 4_000, "snare", Piece.SNARE, 0.9, 1.0, True, float(line), line_confidence=one)
+        for onset, line, one in zip((6_010, 6_030), (1, 2), sure, strict=True)
+    ]
+    found = uncrowded(wanted, [CHANNELS], silent_take(), SpliceSettings())
+    assert [move.shift_samples for move in found] == [wanted[leader].shift_samples] * 2
+    assert [move.leads for move in found] == [i == leader for i in range(2)]
+    assert [Flag.CROWDED in move.flags for move in found] == [i != leader for i in range(2)]
 
 
 @pytest.mark.parametrize(
