@@ -81,8 +81,11 @@ def reference_db(features_db: Features) -> Features:
 
 def normalised(features_db: Features, reference: Features) -> Features:
     """Features as the network takes them: against each channel's own reference, so that gains do not matter."""
-    relative_db = np.maximum(features_db - reference, np.float32(-RANGE_DB))
-    return np.asarray((relative_db - CENTRE_DB) / SCALE_DB, np.float32)
+    normal = features_db - reference  # and the rest in place: fresh memory takes longer than the sums
+    np.maximum(normal, np.float32(-RANGE_DB), out=normal)
+    normal -= np.float32(CENTRE_DB)
+    normal /= np.float32(SCALE_DB)
+    return normal
 
 
 def _channel_features(signal: npt.NDArray[np.float32]) -> Features:
