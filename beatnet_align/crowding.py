@@ -54,6 +54,19 @@ def uncrowded(moves: Sequence[Move], groups: Sequence[Sequence[str]], take: Take
     return [move for segment in placed for move in segment]
 
 
+def in_own_places(placed: Sequence[Move], wanted: Sequence[Move]) -> list[Move]:
+    """Moves that are cut together, but go where each was meant to, which a repair takes it to.
+
+    Args:
+        placed: What :func:`uncrowded` made of the others.
+        wanted: Where each was meant to go, in the same order; what stays because it would leave the take stays.
+    """
+    return [
+        move if move.line_beats is None else replace(move, destination_samples=own.destination_samples)
+        for move, own in zip(placed, wanted, strict=True)
+    ]
+
+
 def _together(before: tuple[Move, ...], segment: tuple[Move, ...], take: Take) -> tuple[Move, ...]:
     """Two segments as one, which moves as far as the leading hit of the fixed one; of the surer one, if none is."""
     if _is_fixed(before) and _is_fixed(segment):

@@ -185,7 +185,16 @@ class BeatDetective:
             return self._empty_plan(take)
         tempo_map, notes = told or estimated_tempo(request, take, hits)
         maker = self.claim_maker
-        moves = quantise(hits, take, tempo_map, self.lines, self.rules, self.splicing, claim_maker=maker)
+        moves = quantise(
+            hits,
+            take,
+            tempo_map,
+            self.lines,
+            self.rules,
+            self.splicing,
+            claim_maker=maker,
+            repaired=self.repairing.render is not Render.SPLICE,
+        )
         plan = EditPlan(
             TakeFacts.of(take), moves, tempo_map, self.lines, str(self.engine), self.splicing, self.repairing, notes
         )

@@ -8,7 +8,7 @@ import numpy as np
 from beatnet_align.bar_selection import BarRange, BarSelection
 from beatnet_align.claims import Claim, ClaimMaker, Decision, one_piece
 from beatnet_align.clusters import FLAM_SECONDS
-from beatnet_align.crowding import inside_take, uncrowded
+from beatnet_align.crowding import in_own_places, inside_take, uncrowded
 from beatnet_align.cut_list import channel_groups
 from beatnet_align.edit_plan import Flag, Move, SpliceSettings, TakeFacts
 from beatnet_align.errors import InputError
@@ -83,7 +83,7 @@ class QuantiseSettings:
         return own.get(piece.value, own.get(group_of(piece), self.strength))
 
 
-def quantise(
+def quantise(  # noqa: PLR0913 - what was played, where it may go, how it will be cut
     hits: Sequence[Hit],
     take: Take,
     tempo_map: TempoMap,
@@ -92,6 +92,7 @@ def quantise(
     splice: SpliceSettings | None = None,
     *,
     claim_maker: ClaimMaker = nearest_line_claims,
+    repaired: bool = False,
 ) -> tuple[Move, ...]:
     """Send each hit to the line that it was meant for.
 
@@ -105,6 +106,7 @@ def quantise(
         settings: See :class:`QuantiseSettings`.
         splice: How the moves will be cut, which decides how close two of them may come.
         claim_maker: Decides which line that is; the nearest, by the rules of ``nearest_line.py``, when not given.
+        repaired: Whether hits that cannot be cut apart will be lifted, so that each can go where it was meant to.
 
     Returns:
         One move per hit, in the same order. Cut lists derived from them keep the invariants.
@@ -153,7 +155,8 @@ def quantise(
                     flags=tuple(flags),
                 )
             )
-    return tuple(uncrowded(moves, groups, take, splice))
+    placed = uncrowded(moves, groups, take, splice)
+    return tuple(in_own_places(placed, moves) if repaired else placed)
 
 
 def _flags(hits: Sequence[Hit], claim: Claim, i: int, decision: Decision) -> list[Flag]:

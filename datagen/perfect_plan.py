@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from beatnet_align.crowding import uncrowded
+from beatnet_align.crowding import in_own_places, uncrowded
 from beatnet_align.cut_list import segments
 from beatnet_align.edit_plan import EditPlan, Move, RepairSettings, SpliceSettings, TakeFacts
 from beatnet_align.errors import InputError
@@ -64,13 +64,8 @@ def arranged(
 ) -> EditPlan:
     """A valid plan of moves whose hits keep their own destinations, see :func:`perfect_plan`."""
     facts, splice, wanted = TakeFacts.of(take), SpliceSettings(), led(moves)
-    placed = uncrowded(wanted, [facts.channels], take, splice)
-    # What has no line was left where it is, because it would leave the take.
-    kept = tuple(
-        move if move.line_beats is None else replace(move, destination_samples=own.destination_samples)
-        for move, own in zip(placed, wanted, strict=True)
-    )
-    return EditPlan(facts, kept, tempo_map, grid, ENGINE, splice, repair or RepairSettings())
+    placed = in_own_places(uncrowded(wanted, [facts.channels], take, splice), wanted)
+    return EditPlan(facts, tuple(placed), tempo_map, grid, ENGINE, splice, repair or RepairSettings())
 
 
 def session_tempo_map(session: Path) -> TempoMap:

@@ -10,11 +10,13 @@ from numpy import float32, zeros
 
 from beatnet_align.crowding import uncrowded
 from beatnet_align.cut_list import channel_groups, cut_list, validate
-from beatnet_align.edit_plan import EditPlan, Flag, Move, SpliceSettings, TakeFacts
+from beatnet_align.edit_plan import EditPlan, Flag, Move, RepairSettings, SpliceSettings, TakeFacts
+from beatnet_align.engines import Render
 from beatnet_align.errors import InputError
 from beatnet_align.grid import Grid
 from beatnet_align.hits import Hit, Piece
 from beatnet_align.quantise import QuantiseSettings, quantise
+from beatnet_align.repair import landed_samples
 from beatnet_align.take import Take, take_from_array
 from beatnet_align.tempo_map import TempoChange, TempoMap
 from beatnet_align.units import samples_to_seconds
@@ -165,6 +167,18 @@ def test_hits_that_would_run_into_each_other_stay_together() -> None:
     assert first.shift_samples == second.shift_samples == -1_990
     assert Flag.CROWDED in second.flags
     assert not second.leads
+
+
+def test_hits_that_will_be_lifted_keep_their_own_places_though_they_are_cut_together() -> None:
+    take, struck = silent_take(), [strike(5_990), strike(6_010)]
+    moves = quantise(struck, take, TEMPO, Grid(("1/4",)), repaired=True)
+    assert destinations(moves) == [4_000, 8_000]
+    assert [move.line_beats for move in moves] == [1.0, 1.0]
+    assert [Flag.CROWDED in move.flags for move in moves] == [False, True]
+    plan = plan_of(take, moves)
+    validate(plan, take)
+    assert landed_samples(plan) == [4_000, 4_020]
+    assert landed_samples(replace(plan, repair=RepairSettings(Render.AUTO))) == [4_000, 8_000]
 
 
 @pytest.mark.parametrize(("sure", "leader"), [((0.9, 0.4), 0), ((0.4, 0.9), 1), ((0.7, 0.7), 0)])
