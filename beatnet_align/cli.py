@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 EXIT_BAD_INPUT, EXIT_INTERRUPTED = 2, 130
 DESCRIPTION = """\
 Align a recorded multitrack drum take to the grid: find every hit, decide which grid line it was meant for, move it
-there, and join what was cut so that nobody hears it. All microphones move together, so their phase stays as it was."""
+there, and join what was cut so that nobody hears it. All microphones move together, so their phase stays as it was;
+but where hits of one line were struck apart, those that a cut would leave off their place are lifted out and moved."""
 EPILOG = """\
 examples:
   beatnet-align demo
@@ -110,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", dest="command")
 
     command = commands.add_parser("align", help="move every hit of a take to the grid and write the stems")
     add_take(command)
@@ -269,6 +270,7 @@ def _detect(arguments: argparse.Namespace) -> None:
 
     from beatnet_align.audio_files import open_take  # noqa: PLC0415
     from beatnet_align.hit_report import hit_rows, hit_table  # noqa: PLC0415
+    from beatnet_align.remarks import role_remarks  # noqa: PLC0415
 
     listener = read_listener(arguments)
     with open_take(arguments.take, read_roles(arguments)) as opened, ProgressBar() as bar:
@@ -279,8 +281,7 @@ def _detect(arguments: argparse.Namespace) -> None:
             listener.listening,
             lambda samples: bar.advance("finding hits", samples, take.samples),
         )
-    if not hits:
-        print(f"note: no hits were found in {arguments.take}", file=sys.stderr)
+    _remark(role_remarks(take) if hits else (f"no hits were found in {arguments.take}",))
     rows = hit_rows(hits, take)
     print(json.dumps({"hits": rows}, indent=1) if arguments.json else hit_table(rows))
 

@@ -1,6 +1,7 @@
 """The options of the command line: declared, and turned into settings. Heavy imports wait until they are read."""
 
 import argparse
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 HEARD_BY_RESYNTHESIS = frozenset(
     {
-        *("take", "out", "force", "engine", "model", "role", "run", "default_of"),
+        *("command", "take", "out", "force", "engine", "model", "role", "run", "default_of"),
         *("bpm", "about_bpm", "first_beat", "tempo_map", "click", "clicks_per_beat"),
         *("grid", "swing", "groove", "groove_bpm", "groove_first_beat", "strength"),
     }
@@ -39,8 +40,30 @@ def add_out(
     command: argparse.ArgumentParser, *, required: bool = True, text: str = "folder for stems and edits.json"
 ) -> None:
     """-o and --force."""
-    command.add_argument("-o", "--out", metavar="OUT", type=Path, required=required, help=text)
+    command.add_argument("-o", "--out", metavar="OUT", type=_folder, required=required, help=text)
     command.add_argument("--force", action="store_true", help="replace files that are there")
+
+
+def _folder(text: str) -> Path:
+    """A folder to write to, which has a name: nobody means the current one by saying nothing."""
+    if not text:
+        raise argparse.ArgumentTypeError("wants a folder; for this one say .")
+    return Path(text)
+
+
+def _percent(least: float, most: float) -> Callable[[str], float]:
+    """Reads a number of per cent; who means a share of one is told so."""
+
+    def read(text: str) -> float:
+        try:
+            percent = float(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"wants a number from {least:g} to {most:g}, found {text!r}") from error
+        if not least <= percent <= most or 0.0 < percent < 1.0:
+            raise argparse.ArgumentTypeError(f"wants per cent, {least:g} to {most:g} (80, not 0.8); found {text}")
+        return percent
+
+    return read
 
 
 def add_tempo(command: argparse.ArgumentParser) -> None:
@@ -91,7 +114,9 @@ def add_alignment(command: argparse.ArgumentParser) -> None:
         default="1/16",
         help="1/4, 1/8, 1/16, 1/32, triplets 1/4T, 1/8T, 1/16T, or several: 1/16+1/8T (%(default)s)",
     )
-    group.add_argument("--swing", metavar="PERCENT", type=float, default=50.0, help="50 straight to 75 (%(default)g)")
+    group.add_argument(
+        "--swing", metavar="PERCENT", type=_percent(50, 75), default=50.0, help="50 straight to 75 (%(default)g)"
+    )
     group.add_argument(
         "--groove", metavar="FILE", type=Path, help="follow the feel of a MIDI file, a saved template (.json) or a take"
     )
@@ -104,7 +129,11 @@ def add_alignment(command: argparse.ArgumentParser) -> None:
         "(default: neural with the neural engine, nearest with onset-quantise)",
     )
     group.add_argument(
-        "--strength", metavar="PERCENT", type=float, default=100.0, help="0 leaves hits, 100 snaps (%(default)g)"
+        "--strength",
+        metavar="PERCENT",
+        type=_percent(0, 100),
+        default=100.0,
+        help="0 leaves hits, 100 snaps (%(default)g)",
     )
     group.add_argument(
         "--piece-strength",
@@ -116,7 +145,7 @@ def add_alignment(command: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--keep-feel",
         metavar="PERCENT",
-        type=float,
+        type=_percent(0, 100),
         nargs="?",
         const=100.0,
         default=0.0,
@@ -159,18 +188,24 @@ def add_listening(command: argparse.ArgumentParser) -> None:
         "click, other (repeatable)",
     )
     group.add_argument(
-        "--sensitivity", metavar="PERCENT", type=float, default=50.0, help="more finds softer hits (%(default)g)"
+        "--sensitivity",
+        metavar="PERCENT",
+        type=_percent(0, 100),
+        default=50.0,
+        help="more finds softer hits (%(default)g)",
     )
     group.add_argument(
-        "--trigger", metavar="CHANNEL", action="append", help="let only this channel or stem trigger hits (repeatable)"
+        "--trigger",
+        metavar="CHANNEL",
+        action="append",
+        help="find hits in this channel or stem alone, also those of other pieces that bleed into it (repeatable)",
     )
     group.add_argument(
         "--merge-window",
         metavar="MS",
         type=float,
-        default=10.0,
         help="of onset-quantise alone: what is heard closer together may be one strike; at most 12, so that flams "
-        "survive (%(default)g)",
+        "survive (10)",
     )
 
 
@@ -219,14 +254,24 @@ def add_repair(command: argparse.ArgumentParser) -> None:
 def read_listener(arguments: argparse.Namespace) -> "BeatDetective":
     """The effect as far as it finds hits; InputError where a value cannot be used."""
     from beatnet_align.effect import BeatDetective  # noqa: PLC0415
-    from beatnet_align.units import ms_to_seconds  # noqa: PLC0415
 
     return BeatDetective(
         engine=Engine(arguments.engine),
         sensitivity=arguments.sensitivity / 100.0,
-        merge_window_seconds=ms_to_seconds(arguments.merge_window),
+        merge_window_seconds=_merge_window_seconds(arguments),
         triggers=tuple(arguments.trigger) if arguments.trigger else None,
     )
+
+
+def _merge_window_seconds(arguments: argparse.Namespace) -> float:
+    from beatnet_align.effect import BeatDetective  # noqa: PLC0415
+    from beatnet_align.units import ms_to_seconds  # noqa: PLC0415
+
+    if arguments.merge_window is None:
+        return BeatDetective().merge_window_seconds
+    if Engine(arguments.engine) is not Engine.ONSET_QUANTISE and arguments.command != "compare":
+        raise InputError(f"--merge-window would do nothing here: it is for --engine {Engine.ONSET_QUANTISE} alone")
+    return ms_to_seconds(arguments.merge_window)
 
 
 def read_detective(arguments: argparse.Namespace, progress: "Progress") -> "tuple[BeatDetective, tuple[str, ...]]":
@@ -345,7 +390,7 @@ def _piece_strengths(texts: list[str]) -> dict[str, float]:
     for text in texts:
         piece, _, percent = text.partition("=")
         try:
-            strengths[piece] = float(percent) / 100.0
-        except ValueError as error:
+            strengths[piece] = _percent(0, 100)(percent) / 100.0
+        except (ValueError, argparse.ArgumentTypeError) as error:
             raise InputError(f"--piece-strength wants PIECE=PERCENT, such as hihat=60; found {text!r}") from error
     return strengths

@@ -34,7 +34,16 @@ from beatnet_align.hits import Hit
 from beatnet_align.locks import Lock
 from beatnet_align.plan_json import load_plan, plan_to_json
 from beatnet_align.quantise import QuantiseSettings, quantise
-from beatnet_align.remarks import clipping_remarks, doubt_remarks, padding_remarks, repair_remarks, why_no_hits
+from beatnet_align.remarks import (
+    bar_remarks,
+    clipping_remarks,
+    doubt_remarks,
+    name_remarks,
+    padding_remarks,
+    repair_remarks,
+    role_remarks,
+    why_no_hits,
+)
 from beatnet_align.rendering import render, render_whole
 from beatnet_align.repair import placements
 from beatnet_align.roles import Role
@@ -184,6 +193,8 @@ class BeatDetective:
         if not hits:
             return self._empty_plan(take)
         tempo_map, notes = told or estimated_tempo(request, take, hits)
+        named = [bars for bars in (self.bars, *self.leave_bars, self.repair_bars) if bars is not None]
+        notes = (*notes, *bar_remarks(named, tempo_map, take))
         maker = self.claim_maker
         moves = quantise(
             hits,
@@ -292,7 +303,8 @@ def align(
         if not plan.moves:
             raise InputError(why_no_hits(opened.take, take_path))
         written = _write(opened, plan, out_dir, force, progress)
-        return Aligned(plan, (*padding_remarks(opened), *plan.notes, *written, *doubt_remarks(plan, EDITS_NAME)))
+        said = (*role_remarks(opened.take), *padding_remarks(opened), *plan.notes, *written)
+        return Aligned(plan, (*said, *doubt_remarks(plan, EDITS_NAME)))
 
 
 def render_edits(
@@ -320,7 +332,7 @@ def render_edits(
         validate(plan, opened.take)
         check_out_dir(opened, out_dir, force, [EDITS_NAME])
         written = _write(opened, plan, out_dir, force, progress)
-        return Aligned(plan, (*padding_remarks(opened), *written))
+        return Aligned(plan, (*name_remarks(plan, opened.take), *padding_remarks(opened), *written))
 
 
 def _write(opened: OpenTake, plan: EditPlan, out_dir: Path, force: bool, progress: Progress) -> tuple[str, ...]:

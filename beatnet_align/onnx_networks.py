@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from importlib.resources import files
+from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
 from beatnet_align.errors import InputError
@@ -18,6 +19,18 @@ Measured = TypeVar("Measured")
 def shipped_weights(name: str) -> bytes:
     """An ONNX file of the package."""
     return files("beatnet_align").joinpath("weights", name).read_bytes()
+
+
+def quiet_onnxruntime() -> ModuleType:
+    """The library that runs networks, told to keep and send nothing of who runs them: some versions would unasked.
+
+    Who sets the variable decides.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime  # noqa: PLC0415 - slow to import, and --help must be quick
+
+    library: ModuleType = onnxruntime
+    return library
 
 
 def open_network(
@@ -41,8 +54,7 @@ def open_network(
     Raises:
         InputError: The file is none, or lacks an entry that it must have.
     """
-    import onnxruntime  # noqa: PLC0415 - slow to import, and --help must be quick
-
+    onnxruntime = quiet_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or min(MAX_THREADS, os.cpu_count() or 1)
     options.inter_op_num_threads = 1

@@ -22,6 +22,8 @@ from beatnet_align.tempo_map import TempoMap
 from beatnet_align.units import samples_to_seconds, seconds_to_ms, seconds_to_samples
 
 LOW_CONFIDENCE = 0.5
+LINE_CONFIDENCE_DECIMALS = 4
+
 SURE_LINE = 0.9
 """From this confidence on a line needs no second look."""
 
@@ -37,7 +39,8 @@ class QuantiseSettings:
         keep_feel: 0 removes all deviation; 1 keeps what each kind of piece does all along, and removes drift and
             mistakes.
         exclude_within_seconds: Hits this close to their line are left alone.
-        max_move_seconds: Hits that would move further are left alone and flagged; None for no limit.
+        max_move_seconds: Hits that would move further are left alone and flagged, or go along with what they were
+            struck with; None for no limit.
         bars: First and last bar to edit, from 1, both included; None for all.
         leave_bars: Bars to leave alone, whatever ``bars`` says.
         locks: Hits that stay, or whose position is given. How far these go is up to strength and feel as for all; what
@@ -121,6 +124,14 @@ def quantise(  # noqa: PLR0913 - what was played, where it may go, how it will b
     claims = claim_maker(hits, take.sample_rate, tempo_map, grid, held)
     feel = piece_feel_seconds(hits, claims, take.sample_rate, tempo_map) if settings.keep_feel else {}
     flam_samples = seconds_to_samples(FLAM_SECONDS, take.sample_rate)
+    most_seconds = take.seconds if settings.max_move_seconds is None else settings.max_move_seconds
+    most_samples = seconds_to_samples(most_seconds, take.sample_rate)
+
+    def shift_to(line_samples: int, aims: Hit) -> int:
+        late_seconds = settings.keep_feel * feel.get(group_of(aims.piece), 0.0)
+        wanted = line_samples + seconds_to_samples(late_seconds, take.sample_rate)
+        return round(settings.strength_of(aims.piece) * (wanted - aims.onset_samples))
+
     for claim in claims:
         line_seconds = tempo_map.to_seconds(claim.line_beats)
         locked = any(Flag.LOCKED in decision.flags for decision in claim.decisions)
@@ -132,25 +143,25 @@ def quantise(  # noqa: PLR0913 - what was played, where it may go, how it will b
             far_off = abs(hits[i].onset_samples - hits[claim.lead].onset_samples) > flam_samples
             if locked and far_off and not {Flag.LOCKED, Flag.TWO_CLAIMS}.intersection(flags):
                 flags.append(Flag.CROWDED)
-            destination = hits[i].onset_samples
+            shift = 0
             if moves_away:
-                aims = hits[_spaced_from(claim, i, decision, flags)]
-                late_seconds = settings.keep_feel * feel.get(group_of(aims.piece), 0.0)
-                wanted = line_samples + seconds_to_samples(late_seconds, take.sample_rate)
-                destination += round(settings.strength_of(aims.piece) * (wanted - aims.onset_samples))
+                shift = shift_to(line_samples, hits[_spaced_from(claim, i, decision, flags)])
+                if repaired and not locked and abs(shift) > most_samples and i != claim.lead:
+                    shift = shift_to(line_samples, hits[claim.lead])
+                    flags.append(Flag.BEYOND_MAX_MOVE)
             if leave is not None:
                 flags.append(leave)
             moves.append(
                 Move(
                     onset_samples=hits[i].onset_samples,
-                    destination_samples=inside_take(destination, take.samples),
+                    destination_samples=inside_take(hits[i].onset_samples + shift, take.samples),
                     channel=take.channels[hits[i].channel].name,
                     piece=hits[i].piece,
                     velocity=hits[i].velocity,
                     confidence=hits[i].confidence,
                     leads=i == claim.lead or not moves_away,
                     line_beats=claim.line_beats if moves_away else None,
-                    line_confidence=decision.line_confidence,
+                    line_confidence=round(decision.line_confidence, LINE_CONFIDENCE_DECIMALS),
                     runner_up_beats=decision.runner_up_beats,
                     flags=tuple(flags),
                 )

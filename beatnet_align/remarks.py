@@ -6,11 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from beatnet_align.audio_files import OpenTake
+from beatnet_align.bar_selection import BarRange
 from beatnet_align.edit_plan import DOUBTFUL, EditPlan, Flag
 from beatnet_align.engines import Render
 from beatnet_align.repair import Placement
+from beatnet_align.roles import Role
 from beatnet_align.stems import INTEGER_BITS
 from beatnet_align.take import Take
+from beatnet_align.tempo_map import TempoMap
 from beatnet_align.units import FloatArray
 
 
@@ -20,6 +23,35 @@ def padding_remarks(opened: OpenTake) -> tuple[str, ...]:
         return ()
     names = ", ".join(stem.name for stem in opened.padded_stems)
     return (f"stems differ in length: {names} end before the take does and count as silent from there",)
+
+
+def role_remarks(take: Take) -> tuple[str, ...]:
+    """Of names that do not say what their channels are for."""
+    unknown = [channel.name for channel in take.channels if channel.role is Role.OTHER]
+    if len(unknown) < 2 or 2 * len(unknown) <= len(take.channels):
+        return ()
+    return (
+        f"the names of {len(unknown)} of {len(take.channels)} channels do not say what they are for; hits are told "
+        f'apart better with --role, such as --role "{unknown[0]}=kick"',
+    )
+
+
+def bar_remarks(named: Sequence[BarRange], tempo_map: TempoMap, take: Take) -> tuple[str, ...]:
+    """Of bars that somebody named, but the take does not have."""
+    start, stop = (tempo_map.to_beats(seconds) for seconds in (0.0, take.seconds))
+    first, last = tempo_map.bar_of(np.array([start, stop])).tolist()
+    return tuple(
+        f"bars {one[0]}-{one[1]} are not in the take, which has bars {max(1, first)} to {last}"
+        for one in dict.fromkeys(named)
+        if one[1] < first or one[0] > last
+    )
+
+
+def name_remarks(plan: EditPlan, take: Take) -> tuple[str, ...]:
+    """Of a plan that was made of a take by another name."""
+    if plan.take.name == take.name:
+        return ()
+    return (f"the plan was made of a take called {plan.take.name!r}, not {take.name!r}: is it the same recording?",)
 
 
 def doubt_remarks(plan: EditPlan, edits_name: str) -> tuple[str, ...]:

@@ -97,7 +97,8 @@ def told_tempo(request: TempoRequest, take: Take) -> Tempo | None:
     elif request.midi is not None:
         from beatnet_align.midi import read_tempo_map  # noqa: PLC0415 - mido is slow to import
 
-        tempo = (read_tempo_map(request.midi, request.first_beat_seconds or 0.0), ())
+        tempo_map = read_tempo_map(request.midi, request.first_beat_seconds or 0.0)
+        tempo = (tempo_map, () if request.first_beat_seconds is not None else (_starts_with_take(request.midi),))
     elif request.bpm is not None:
         if request.first_beat_seconds is None:
             return None
@@ -146,6 +147,10 @@ def _check_first_beat(first_beat_seconds: float, take: Take) -> None:
             f"the first beat is at {first_beat_seconds:.3f} s, but the take ends at {take.seconds:.3f} s; "
             "give the time of bar 1 in seconds"
         )
+
+
+def _starts_with_take(midi: Path) -> str:
+    return f"assumed that {midi.name} starts with the take: bar 1 begins at 0 s, unless a first beat is given"
 
 
 def _check_click_counts(request: TempoRequest, take: Take) -> None:

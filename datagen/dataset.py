@@ -134,9 +134,11 @@ def read_split(folder: Path, split: Split) -> list[dict[str, Any]]:
     Raises:
         InputError: As for :func:`read_pairs`, or there are none.
     """
-    entries = [entry for entry in read_pairs(folder) if entry["split"] == split.value]
+    whole = list(read_pairs(folder))
+    entries = [entry for entry in whole if entry["split"] == split.value]
     if not entries:
-        raise InputError(f"{folder} holds no examples for {split}")
+        there = ", ".join(dict.fromkeys(str(entry["split"]) for entry in whole)) or "none"
+        raise InputError(f"{folder} holds no examples for {split}; its splits are {there}")
     return entries
 
 

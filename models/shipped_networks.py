@@ -20,7 +20,7 @@ from beatnet_align.hit_features import Features
 from beatnet_align.hit_outputs import GROUP_OFFSET, HIT_OFFSET, ROLES
 from beatnet_align.hit_refiner import HitRefiner
 from beatnet_align.hitnet import HitNetModel
-from beatnet_align.onnx_networks import shipped_weights
+from beatnet_align.onnx_networks import quiet_onnxruntime, shipped_weights
 from beatnet_align.roles import Role
 from models.export_gridnet import exported as exported_gridnet
 from models.export_refiner import exported as exported_refiner
@@ -145,8 +145,8 @@ class OffsetStates:
 
     def __init__(self, content: bytes) -> None:
         import onnx  # noqa: PLC0415
-        import onnxruntime  # noqa: PLC0415
 
+        onnxruntime = quiet_onnxruntime()
         model = _model(content)
         self._name = next(node.input[0] for node in model.graph.node if _HEAD_WEIGHT in node.input)
         told = onnx.helper.make_tensor_value_info(self._name, onnx.TensorProto.FLOAT, None)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -210,7 +211,7 @@ def test_demo_writes_stems_figures_and_a_picture(
         (["detect", "TAKE", "--engine", "magic"], "neural"),
         (["compare", "TAKE", "--engine", "magic"], "onset-quantise"),
         (["align", "TAKE", "-o", "out", "--positions", "furthest"], "nearest"),
-        (["detect", "TAKE", "--merge-window", "20"], "merge window"),
+        (["detect", "TAKE", *CLASSICAL, "--merge-window", "20"], "merge window"),
         (["detect", "TAKE", "--sensitivity", "150"], "sensitivity"),
         (["align", "TAKE", "-o", "out", "--bars", "five"], "--bars"),
         (["align", "TAKE", "-o", "out", "--bars", "9-2"], "9-2"),
@@ -239,6 +240,12 @@ def test_demo_writes_stems_figures_and_a_picture(
             "--groove-bpm and --groove-first-beat would",
         ),
         (["align", "TAKE", "-o", "out", *TEMPO, "--clicks-per-beat", "2"], "clicks per beat would do nothing"),
+        (["align", "TAKE", "-o", "out", *TEMPO, "--strength", "0.8"], "--strength: wants per cent, 0 to 100 (80,"),
+        (["align", "TAKE", "-o", "out", *TEMPO, "--keep-feel", "101"], "--keep-feel: wants per cent, 0 to 100"),
+        (["align", "TAKE", "-o", "out", *TEMPO, "--swing", "80"], "--swing: wants per cent, 50 to 75"),
+        (["align", "TAKE", "-o", "out", *TEMPO, "--piece-strength", "tom=.5"], "PIECE=PERCENT"),
+        (["align", "TAKE", "-o", "", *TEMPO], "wants a folder"),
+        (["detect", "TAKE", "--merge-window", "5"], "--merge-window would do nothing"),
         (["align", "x" * 300, "-o", "out"], "File name too long"),
         (["detect", "samples.raw"], "samples.raw"),
         (["align", "TAKE"], "-o"),
@@ -287,7 +294,7 @@ def test_bars_that_the_take_does_not_have_move_nothing_and_that_is_said(
     assert main(["align", str(TAKE), "-o", str(tmp_path / "out"), *TEMPO, "--bars", "90-99"]) == 0
     printed = capsys.readouterr()
     assert re.match(r"0 of \d+ hits moved; ", printed.out)
-    assert printed.err == ""
+    assert printed.err == "note: bars 90-99 are not in the take, which has bars 1 to 5\n"
 
 
 @pytest.mark.parametrize("positions", ["neural", "nearest"])
@@ -330,6 +337,32 @@ def test_compare_replaces_no_picture_without_force(tmp_path: Path, capsys: pytes
     assert "--force" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["before_after.png"]
     assert (tmp_path / "before_after.png").read_text() == "mine"
+
+
+def test_names_that_say_nothing_and_a_plan_of_another_name_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    renamed, out = tmp_path / "renamed", tmp_path / "out"
+    renamed.mkdir()
+    for number, stem in enumerate(sorted(TAKE.iterdir()), 1):
+        shutil.copy(stem, renamed / f"Audio {number:02d}{stem.suffix}")
+    for command in (["align", str(renamed), "-o", str(out), *TEMPO], ["detect", str(renamed)]):
+        assert main(command) == 0
+        assert "do not say what they are for; hits are told apart better with --role" in capsys.readouterr().err
+    assert main(["detect", str(TAKE)]) == 0
+    assert capsys.readouterr().err == ""
+    renamed.rename(tmp_path / "other")
+    assert main(["render", str(tmp_path / "other"), str(out / "edits.json"), "-o", str(tmp_path / "again")]) == 0
+    assert "the plan was made of a take called 'renamed', not 'other'" in capsys.readouterr().err
+
+
+def test_networks_keep_nothing_of_who_runs_them(tmp_path: Path) -> None:
+    home = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    home |= {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache"), "MPLCONFIGDIR": str(tmp_path / "mpl")}
+    command = [sys.executable, "-m", "beatnet_align", "detect", str(TAKE)]
+    run = subprocess.run(command, env=home, capture_output=True, text=True, check=True)
+    assert run.stderr == ""
+    assert not [path for path in tmp_path.rglob("*") if "onnx" in str(path).lower()]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")

@@ -79,6 +79,18 @@ def test_hits_too_far_from_their_line_may_be_left_alone() -> None:
     assert (far.destination_samples, far.flags) == (4_200, (Flag.BEYOND_MAX_MOVE,))
 
 
+def test_a_hit_that_would_be_lifted_too_far_goes_along_with_what_it_was_struck_with() -> None:
+    struck = [strike(1_950, HIHAT, salience=-5.0), strike(2_100, KICK, salience=5.0)]
+    for most_seconds, shifts in ((0.02, [50, -100]), (0.005, None)):
+        rules = QuantiseSettings(max_move_seconds=most_seconds)
+        moves = quantise(struck, silent_take(), TEMPO, Grid(), rules, repaired=True)
+        assert [move.shift_samples for move in moves] == (shifts or [0, 0])
+    late_hat = [strike(2_050, KICK, salience=5.0), strike(2_180, HIHAT, salience=-5.0)]
+    kick, hat = quantise(late_hat, silent_take(), TEMPO, Grid(), QuantiseSettings(max_move_seconds=0.01), repaired=True)
+    assert (kick.shift_samples, hat.shift_samples) == (-50, -50)
+    assert Flag.BEYOND_MAX_MOVE in hat.flags and Flag.BEYOND_MAX_MOVE not in kick.flags
+
+
 def test_only_the_bars_asked_for_are_edited() -> None:
     moves = moved(strike(15_950), strike(24_100), strike(32_050), rules=QuantiseSettings(bars=(2, 2)))
     assert destinations(moves) == [16_000, 24_000, 32_050]
