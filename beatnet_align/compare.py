@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from beatnet_align.audio_files import open_take
-from beatnet_align.edit_plan import EditPlan
+from beatnet_align.edit_plan import EditPlan, Flag
 from beatnet_align.effect import EDITS_NAME, Aligned, BeatDetective, Progress, align, no_progress
 from beatnet_align.engines import Engine, find_hits
 from beatnet_align.errors import InputError
@@ -178,11 +178,16 @@ def _remarks(aligned: Mapping[Engine, Aligned]) -> tuple[str, ...]:
 
 
 def draw_before_after(path: Path, take: Take, output: Take, plan: EditPlan) -> None:
-    """Draw what a plan did to a take, see :func:`beatnet_align.pictures.before_after`."""
+    """Draw what a plan did to a take, see :func:`beatnet_align.pictures.before_after`.
+
+    Ornaments keep their distance from the stroke that they adorn, so they have no line to be early or late for.
+    """
     rate = take.sample_rate
     lines_seconds = _lines_seconds(take, plan)
     everything = zip(plan.moves, landed_samples(plan), strict=True)
-    on_lines = [(move, landed) for move, landed in everything if move.line_beats is not None]
+    on_lines = [
+        (move, landed) for move, landed in everything if move.line_beats is not None and Flag.ORNAMENT not in move.flags
+    ]
     moves = [move for move, _ in on_lines]
     goals = plan.tempo_map.to_seconds(np.array([move.line_beats for move in moves], np.float64))
     onsets = samples_to_seconds(np.array([move.onset_samples for move in moves], np.int64), rate)

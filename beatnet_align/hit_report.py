@@ -94,14 +94,12 @@ def bar_table(plan: EditPlan) -> str:
 
 
 def _positions(plan: EditPlan, lines_beats: Sequence[float | None]) -> list[str]:
-    """Lines as bar.beat.tick, each counted from 1 but for ticks, of which a beat (quarter note) has 24."""
+    """Lines as ``--lock`` reads positions: the bar, and the beat in quarter notes, both from 1."""
     known = [line for line in lines_beats if line is not None]
     nominals = plan.grid.nominal_of_nearest(np.array(known, np.float64))
     bars = plan.tempo_map.bar_of(nominals)
     ticks = np.rint(plan.tempo_map.beat_in_bar(nominals) * TICKS_PER_BEAT).astype(np.int64)
-    written = (
-        f"{bar}.{tick // TICKS_PER_BEAT + 1}.{tick % TICKS_PER_BEAT:02d}" for bar, tick in zip(bars, ticks, strict=True)
-    )
+    written = (f"{bar}:{round(1.0 + tick / TICKS_PER_BEAT, 4):g}" for bar, tick in zip(bars, ticks, strict=True))
     return [NOTHING if line is None else next(written) for line in lines_beats]
 
 

@@ -26,8 +26,8 @@ def reported() -> EditPlan:
 def test_every_decision_is_explained() -> None:
     header, kick, snare, left = move_table(reported()).splitlines()
     assert header.split() == ["seconds", "piece", "channel", "line", "shift", "ms", "sure", "runner-up", "flags"]
-    assert kick.split() == ["0.5125", "kick", "kick", "1.2.00", "-12.5", "0.980", "1.2.06", "-"]
-    assert snare.split() == ["2.1350", "snare", "Snare", "Top", "2.1.06", "-10.0", "-", "-", "unsure_line"]
+    assert kick.split() == ["0.5125", "kick", "kick", "1:2", "-12.5", "0.980", "1:2.25", "-"]
+    assert snare.split() == ["2.1350", "snare", "Snare", "Top", "2:1.25", "-10.0", "-", "-", "unsure_line"]
     assert left.split() == ["2.5000", "kick", "kick", "-", "+0.0", "-", "-", "outside_bars"]
 
 
@@ -36,7 +36,7 @@ def test_lines_of_a_swung_grid_are_named_by_their_place_in_the_score() -> None:
     swung = Grid(swing=0.6)
     line = float(swung.nearest_line(swung.lines_beats(4.26, 4.4))[0])
     moves = (replace(plan.moves[1], line_beats=line),)
-    assert move_table(replace(plan, moves=moves, grid=swung)).splitlines()[1].split()[4] == "2.1.06"
+    assert move_table(replace(plan, moves=moves, grid=swung)).splitlines()[1].split()[4] == "2:1.25"
 
 
 def test_bars_are_told_with_their_feel() -> None:
