@@ -116,6 +116,7 @@ def _run(chosen: argparse.Namespace) -> None:
             raise InputError(f"{chosen.dataset} is a session: say with -o where its aligned stems go")
         way, fill = Render(chosen.render or Render.AUTO), Fill(chosen.fill or Fill.AUTO)
         write_session(chosen.dataset, chosen.out, way, fill, force=chosen.force)
+        print(f"the stems are in {chosen.out}")
         return
     if chosen.out or chosen.render or chosen.fill or chosen.force:
         raise InputError(f"{chosen.dataset} is no session; -o, --render, --fill and --force are for sessions")
