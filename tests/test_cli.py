@@ -304,7 +304,7 @@ def test_locked_hits_and_left_bars_are_told(positions: str, tmp_path: Path, caps
     assert main(arguments) == 0
     moves = json.loads((tmp_path / "out" / "edits.json").read_text())["moves"]
     reported = [line.split() for line in capsys.readouterr().out.split("\n\n")[0].splitlines()[1:]]
-    in_second = {cells[0] for cells in reported if cells[3].startswith("2.")}
+    in_second = {cells[0] for cells in reported if cells[3].startswith("2:")}
     assert {cells[0] for cells in reported if "outside_bars" not in cells} == {*in_second, "2.3485"}
     (stays, goes) = (next(move for move in moves if abs(move["onset_seconds"] - at) < 0.003) for at in (2.35, 3.02))
     assert (stays["destination_seconds"], stays["line_beats"]) == (stays["onset_seconds"], None)
