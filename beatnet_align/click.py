@@ -163,7 +163,7 @@ def _follow(clicks: _Clicks, clicks_per_beat: float, name: str) -> tuple[IntArra
     if len(kept) < max(_MIN_CLICKS, (1 - _MAX_DROPPED) * len(times)) or counts[-1] > 2 * len(kept):
         raise InputError(
             f"the clicks of {name!r} are too irregular to follow: {len(kept)} of {len(times)} onsets lie in one series "
-            "(clicks every eighth or half note need clicks_per_beat)"
+            "(clicks every eighth or half note: say how many a beat has)"
         )
     return np.array(kept), np.array(counts)
 

@@ -184,7 +184,7 @@ def _from_click(request: TempoRequest, take: Take) -> Tempo:
                 "beat out, or give a tempo in BPM to go by instead of the click"
             )
         row = _Row(take, channel)
-        click = Take("click", take.sample_rate, take.samples, (take.channels[channel],), row)
+        click = Take(take.channels[channel].name, take.sample_rate, take.samples, (take.channels[channel],), row)
         tempo_map = tempo_map_from_click(click, request.clicks_per_beat)
         note = f"followed the click on channel {click.channels[0].name!r}"
     return tempo_map, (f"{note}: bar 1 begins at {tempo_map.first_beat_seconds:.3f} s",)

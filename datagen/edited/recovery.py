@@ -118,8 +118,8 @@ def recover_edits(
     if not found or len(found) < LEAST_FOUND_SHARE * len(hits):
         raise InputError(
             f"only {len(found)} of {len(hits)} hits of {before.name} are found within "
-            f"{seconds_to_ms(REACH_SECONDS):.0f} ms in {after.name}; give the same take before and after editing, "
-            "exported from the same start"
+            f"{seconds_to_ms(REACH_SECONDS):.0f} ms in {after.name}; give the same take before and after "
+            "cutting and moving (lifted hits are not followed), exported from the same start"
         )
     segments, stretches, owner = find_segments(found, joiner)
     kept = [
