@@ -38,6 +38,7 @@ from beatnet_align.remarks import (
     bar_remarks,
     clipping_remarks,
     doubt_remarks,
+    group_remarks,
     name_remarks,
     padding_remarks,
     repair_remarks,
@@ -303,7 +304,8 @@ def align(
         if not plan.moves:
             raise InputError(why_no_hits(opened.take, take_path))
         written = _write(opened, plan, out_dir, force, progress)
-        said = (*role_remarks(opened.take), *padding_remarks(opened), *plan.notes, *written)
+        of_take = (*role_remarks(opened.take), *padding_remarks(opened), *group_remarks(plan))
+        said = (*of_take, *plan.notes, *written)
         return Aligned(plan, (*said, *doubt_remarks(plan, EDITS_NAME)))
 
 

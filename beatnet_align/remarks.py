@@ -47,6 +47,17 @@ def bar_remarks(named: Sequence[BarRange], tempo_map: TempoMap, take: Take) -> t
     )
 
 
+def group_remarks(plan: EditPlan) -> tuple[str, ...]:
+    """Of channels that are cut apart from the others."""
+    apart = [name for group in plan.splice.groups for name in group]
+    if not apart:
+        return ()
+    return (
+        f"{', '.join(apart)}: cut apart from other microphones, so the phase between those that hear the same hit "
+        "changes where they are cut differently",
+    )
+
+
 def name_remarks(plan: EditPlan, take: Take) -> tuple[str, ...]:
     """Of a plan that was made of a take by another name."""
     if plan.take.name == take.name:

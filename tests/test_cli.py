@@ -356,6 +356,13 @@ def test_names_that_say_nothing_and_a_plan_of_another_name_are_told(
     assert "the plan was made of a take called 'renamed', not 'other'" in capsys.readouterr().err
 
 
+def test_what_groups_cost_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["align", str(TAKE), "-o", str(tmp_path / "out"), *TEMPO, *CLASSICAL]
+    for groups, told in (([], 0), (["--group", "kick"], 1), (["--group", "kick", "--group", "snare_top,overheads"], 1)):
+        assert main([*command, *groups, "--force"]) == 0
+        assert capsys.readouterr().err.count("cut apart from other microphones") == told
+
+
 def test_networks_keep_nothing_of_who_runs_them(tmp_path: Path) -> None:
     home = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
     home |= {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache"), "MPLCONFIGDIR": str(tmp_path / "mpl")}
