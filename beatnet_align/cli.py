@@ -270,7 +270,7 @@ def _detect(arguments: argparse.Namespace) -> None:
 
     from beatnet_align.audio_files import open_take  # noqa: PLC0415
     from beatnet_align.hit_report import hit_rows, hit_table  # noqa: PLC0415
-    from beatnet_align.remarks import role_remarks  # noqa: PLC0415
+    from beatnet_align.remarks import role_remarks  # noqa: PLC0415 - --help needs no NumPy
 
     listener = read_listener(arguments)
     with open_take(arguments.take, read_roles(arguments)) as opened, ProgressBar() as bar:

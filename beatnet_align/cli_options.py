@@ -26,7 +26,8 @@ HEARD_BY_RESYNTHESIS = frozenset(
 """What align is told that a network that writes the audio itself can follow."""
 
 LEFT_FLAM_MS = 2.0
-"""That of :class:`beatnet_align.effect.BeatDetective`, which --help need not import."""
+MERGE_WINDOW_MS = 10.0
+"""Those of :class:`beatnet_align.effect.BeatDetective`, which --help need not import."""
 
 
 def add_take(command: argparse.ArgumentParser) -> None:
@@ -205,7 +206,7 @@ def add_listening(command: argparse.ArgumentParser) -> None:
         metavar="MS",
         type=float,
         help="of onset-quantise alone: what is heard closer together may be one strike; at most 12, so that flams "
-        "survive (10)",
+        f"survive ({MERGE_WINDOW_MS:g})",
     )
 
 
@@ -254,24 +255,22 @@ def add_repair(command: argparse.ArgumentParser) -> None:
 def read_listener(arguments: argparse.Namespace) -> "BeatDetective":
     """The effect as far as it finds hits; InputError where a value cannot be used."""
     from beatnet_align.effect import BeatDetective  # noqa: PLC0415
+    from beatnet_align.units import ms_to_seconds  # noqa: PLC0415
 
     return BeatDetective(
         engine=Engine(arguments.engine),
         sensitivity=arguments.sensitivity / 100.0,
-        merge_window_seconds=_merge_window_seconds(arguments),
+        merge_window_seconds=ms_to_seconds(_merge_window_ms(arguments)),
         triggers=tuple(arguments.trigger) if arguments.trigger else None,
     )
 
 
-def _merge_window_seconds(arguments: argparse.Namespace) -> float:
-    from beatnet_align.effect import BeatDetective  # noqa: PLC0415
-    from beatnet_align.units import ms_to_seconds  # noqa: PLC0415
-
+def _merge_window_ms(arguments: argparse.Namespace) -> float:
     if arguments.merge_window is None:
-        return BeatDetective().merge_window_seconds
+        return MERGE_WINDOW_MS
     if Engine(arguments.engine) is not Engine.ONSET_QUANTISE and arguments.command != "compare":
         raise InputError(f"--merge-window would do nothing here: it is for --engine {Engine.ONSET_QUANTISE} alone")
-    return ms_to_seconds(arguments.merge_window)
+    return float(arguments.merge_window)
 
 
 def read_detective(arguments: argparse.Namespace, progress: "Progress") -> "tuple[BeatDetective, tuple[str, ...]]":
@@ -391,6 +390,6 @@ def _piece_strengths(texts: list[str]) -> dict[str, float]:
         piece, _, percent = text.partition("=")
         try:
             strengths[piece] = _percent(0, 100)(percent) / 100.0
-        except (ValueError, argparse.ArgumentTypeError) as error:
+        except argparse.ArgumentTypeError as error:
             raise InputError(f"--piece-strength wants PIECE=PERCENT, such as hihat=60; found {text!r}") from error
     return strengths

@@ -194,10 +194,12 @@ class Splicer:
         first, last = _source_of_block(inside, start_samples, stop_samples)
         # At least one sample of the take itself: all of it may come from outside, and only the source knows its type.
         first, last = min(first, self._take.samples - 1), max(last, 1)
+        if self._still:
+            first, last = min(first, start_samples), max(last, stop_samples)
         source = self._take.read(first, last)
         out = np.empty((len(self._take.channels), stop_samples - start_samples), source.dtype)
         if self._still:
-            out[self._still] = self._take.read(start_samples, stop_samples)[self._still]
+            out[self._still] = source[self._still, start_samples - first : stop_samples - first]
         for (rows, spans), kept in zip(inside, self._kept, strict=True):
             every = len(rows) == len(self._take.channels)
             audio = source if every else source[rows]

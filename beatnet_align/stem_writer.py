@@ -165,9 +165,6 @@ def _all_or_none(out_dir: Path, names: Sequence[str]) -> Iterator[dict[str, Path
                     waiting[final] = old
                 partial.replace(final)
             placed.append(final)
-        for old in waiting.values():
-            with suppress(OSError):
-                old.unlink()
     except BaseException:
         for path in (*partials.values(), *placed):
             with suppress(OSError):
@@ -179,6 +176,9 @@ def _all_or_none(out_dir: Path, names: Sequence[str]) -> Iterator[dict[str, Path
             with suppress(OSError):
                 folder.rmdir()
         raise
+    for old in waiting.values():
+        with suppress(OSError):
+            old.unlink()
 
 
 def _write_audio(

@@ -54,6 +54,8 @@ class TempoRequest:
                 TempoChange(0.0, bpm)  # checks the range
         if len(given) > 1:
             raise InputError(f"the tempo has to come from one place, found {' and '.join(given)}")
+        if any(value is not None for value in (self.bpm, self.midi, self.tempo_map)):
+            _check_no_clicks_counted(self)
         if self.first_beat_seconds is not None and (self.click or self.tempo_map):
             raise InputError("a click track or a finished tempo map says itself where the first beat is")
 
@@ -91,7 +93,6 @@ def told_tempo(request: TempoRequest, take: Take) -> Tempo | None:
     """
     if request.first_beat_seconds is not None:
         _check_first_beat(request.first_beat_seconds, take)
-    _check_click_counts(request, take)
     if request.tempo_map is not None:
         tempo: Tempo = (request.tempo_map, ())
     elif request.midi is not None:
@@ -106,6 +107,7 @@ def told_tempo(request: TempoRequest, take: Take) -> Tempo | None:
     elif request.click is not None or _click_channel(take) is not None:
         tempo = _from_click(request, take)
     else:
+        _check_no_clicks_counted(request)
         return None
     _check_first_beat(tempo[0].first_beat_seconds, take)
     return tempo
@@ -149,21 +151,13 @@ def _check_first_beat(first_beat_seconds: float, take: Take) -> None:
         )
 
 
+def _check_no_clicks_counted(request: TempoRequest) -> None:
+    if request.clicks_per_beat != 1.0:
+        raise InputError("clicks per beat would do nothing here: no click says the tempo")
+
+
 def _starts_with_take(midi: Path) -> str:
     return f"assumed that {midi.name} starts with the take: bar 1 begins at 0 s, unless a first beat is given"
-
-
-def _check_click_counts(request: TempoRequest, take: Take) -> None:
-    """Nothing may be said of a click that is not followed, nor of an estimate where a click is."""
-    told = request.bpm is not None or request.midi is not None or request.tempo_map is not None
-    channel = None if told else _click_channel(take)
-    if request.clicks_per_beat != 1.0 and request.click is None and channel is None:
-        raise InputError("clicks per beat would do nothing here: no click says the tempo")
-    if request.about_bpm is not None and channel is not None:
-        raise InputError(
-            f"about how fast it is would do nothing here: the click on channel {take.channels[channel].name!r} says "
-            "the tempo; give it another role to have the tempo estimated"
-        )
 
 
 def _from_click(request: TempoRequest, take: Take) -> Tempo:
@@ -182,6 +176,11 @@ def _from_click(request: TempoRequest, take: Take) -> Tempo:
             raise InputError(
                 f"the click on channel {take.channels[channel].name!r} says itself where bar 1 begins; leave the first "
                 "beat out, or give a tempo in BPM to go by instead of the click"
+            )
+        if request.about_bpm is not None:
+            raise InputError(
+                f"about how fast it is would do nothing here: the click on channel {take.channels[channel].name!r} "
+                "says the tempo; give it another role to have the tempo estimated"
             )
         row = _Row(take, channel)
         click = Take(take.channels[channel].name, take.sample_rate, take.samples, (take.channels[channel],), row)

@@ -35,6 +35,7 @@ from beatnet_align.quantise import quantise
 from beatnet_align.take import Take
 from beatnet_align.tempo_map import TempoMap
 from beatnet_align.units import Float32Array, FloatArray, IntArray
+from beatnet_align.whole_files import written_whole
 from models.grid_data import IGNORED
 from models.grid_examples import SAME_LINE_BEATS
 from models.planned_joins import PlannedJoins, planned_joins
@@ -84,9 +85,8 @@ class HeardSplice:
         arrays = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in _PARTS}
         for part, kind in _PARTS.items():
             arrays |= {f"{part}.{one.name}": getattr(getattr(self, part), one.name) for one in fields(kind)}
-        partial = path.with_name(f".{path.name}.partial.npz")
-        np.savez(partial, **arrays)
-        partial.replace(path)
+        with written_whole(path) as partial, partial.open("wb") as file:
+            np.savez(file, **arrays)
 
     @classmethod
     def read(cls, path: Path) -> "HeardSplice":

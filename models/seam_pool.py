@@ -16,6 +16,7 @@ import numpy as np
 
 from beatnet_align.errors import InputError
 from beatnet_align.progress_bar import ProgressBar
+from beatnet_align.whole_files import written_whole
 from datagen.commands import exit_status
 from datagen.config import DatasetConfig, Split, read_config
 from datagen.example import ExampleMaker
@@ -57,17 +58,15 @@ def write_partings(
                 progress(f"rendering {split.value}", 1, count)
         if not partings:
             raise InputError(f"{config.name} gives no places for joins in {count} examples for {split}; ask for more")
-        path = _path(folder, split)
-        partial_path = path.with_name(f".{path.name}.partial.npz")
-        np.savez(
-            partial_path,
-            earlier=np.concatenate([one.earlier for one in partings]),
-            later=np.concatenate([one.later for one in partings]),
-            channels=np.array([len(one.earlier) for one in partings]),
-            since_last_onset_samples=np.array([one.since_last_onset_samples for one in partings]),
-            sample_rate=config.sample_rate,
-        )
-        partial_path.replace(path)
+        with written_whole(_path(folder, split)) as partial_path, partial_path.open("wb") as file:
+            np.savez(
+                file,
+                earlier=np.concatenate([one.earlier for one in partings]),
+                later=np.concatenate([one.later for one in partings]),
+                channels=np.array([len(one.earlier) for one in partings]),
+                since_last_onset_samples=np.array([one.since_last_onset_samples for one in partings]),
+                sample_rate=config.sample_rate,
+            )
 
 
 def read_partings(folder: Path, split: Split) -> list[Parting]:

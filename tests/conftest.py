@@ -1,5 +1,8 @@
 """What all tests share: Hypothesis draws the same examples on every machine, and no slow machine fails a test."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 from hypothesis import settings
 
@@ -20,6 +23,16 @@ settings.load_profile("stable")
 def demo_take() -> Take:
     """The demo take, in memory."""
     return load(demo_folder() / "take")
+
+
+@pytest.fixture
+def nameless_take(tmp_path: Path) -> Path:
+    """The demo take's stems under names that say nothing, in the same order."""
+    folder = tmp_path / "nameless"
+    folder.mkdir()
+    for number, stem in enumerate(sorted((demo_folder() / "take").iterdir()), 1):
+        shutil.copy(stem, folder / f"Audio {number:02d}{stem.suffix}")
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +14,7 @@ import pytest
 import soundfile as sf
 
 from beatnet_align.cli import main
-from beatnet_align.cli_options import LEFT_FLAM_MS
+from beatnet_align.cli_options import LEFT_FLAM_MS, MERGE_WINDOW_MS
 from beatnet_align.demo import demo_folder
 from beatnet_align.edit_plan import EditPlan
 from beatnet_align.effect import BeatDetective
@@ -38,8 +37,9 @@ def test_help_is_complete_and_waits_for_nothing_slow() -> None:
         assert command in run.stdout
 
 
-def test_the_flam_that_help_names_is_the_default() -> None:
+def test_what_help_names_is_the_default() -> None:
     assert BeatDetective().flam_seconds * 1e3 == LEFT_FLAM_MS
+    assert BeatDetective().merge_window_seconds * 1e3 == MERGE_WINDOW_MS
 
 
 @pytest.mark.parametrize("command", ["align", "detect", "render", "stems", "compare", "demo"])
@@ -340,20 +340,17 @@ def test_compare_replaces_no_picture_without_force(tmp_path: Path, capsys: pytes
 
 
 def test_names_that_say_nothing_and_a_plan_of_another_name_are_told(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    nameless_take: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    renamed, out = tmp_path / "renamed", tmp_path / "out"
-    renamed.mkdir()
-    for number, stem in enumerate(sorted(TAKE.iterdir()), 1):
-        shutil.copy(stem, renamed / f"Audio {number:02d}{stem.suffix}")
-    for command in (["align", str(renamed), "-o", str(out), *TEMPO], ["detect", str(renamed)]):
+    out = tmp_path / "out"
+    for command in (["align", str(nameless_take), "-o", str(out), *TEMPO], ["detect", str(nameless_take)]):
         assert main(command) == 0
         assert "do not say what they are for; hits are told apart better with --role" in capsys.readouterr().err
     assert main(["detect", str(TAKE)]) == 0
     assert capsys.readouterr().err == ""
-    renamed.rename(tmp_path / "other")
+    nameless_take.rename(tmp_path / "other")
     assert main(["render", str(tmp_path / "other"), str(out / "edits.json"), "-o", str(tmp_path / "again")]) == 0
-    assert "the plan was made of a take called 'renamed', not 'other'" in capsys.readouterr().err
+    assert "the plan was made of a take called 'nameless', not 'other'" in capsys.readouterr().err
 
 
 def test_what_groups_cost_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,6 @@
 """The whole road: on arrays, and from files to files."""
 
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -109,16 +108,15 @@ def test_rendering_the_plan_gives_what_align_wrote(aligned: Path, tmp_path: Path
         assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
 
 
-def test_rendering_again_knows_the_roles_that_names_do_not_say(demo_tempo: TempoRequest, tmp_path: Path) -> None:
-    renamed, roles = tmp_path / "renamed", {}
-    renamed.mkdir()
-    for number, stem in enumerate(sorted(TAKE.iterdir()), 1):
-        roles[f"Audio {number:02d}"] = guess_role(stem.stem)
-        shutil.copy(stem, renamed / f"Audio {number:02d}{stem.suffix}")
+def test_rendering_again_knows_the_roles_that_names_do_not_say(
+    nameless_take: Path, demo_tempo: TempoRequest, tmp_path: Path
+) -> None:
+    pairs = zip(sorted(nameless_take.iterdir()), sorted(TAKE.iterdir()), strict=True)
+    roles = {nameless.stem: guess_role(named.stem) for nameless, named in pairs}
     out, again = tmp_path / "out", tmp_path / "again"
-    aligned = align(renamed, out, BeatDetective(render=Render.SEPARATE), demo_tempo, roles=roles)
+    aligned = align(nameless_take, out, BeatDetective(render=Render.SEPARATE), demo_tempo, roles=roles)
     assert set(aligned.plan.take.roles) == set(roles.values())
-    render_edits(renamed, out / "edits.json", again)
+    render_edits(nameless_take, out / "edits.json", again)
     for name in roles:
         assert (again / f"{name}.flac").read_bytes() == (out / f"{name}.flac").read_bytes()
 

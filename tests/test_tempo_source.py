@@ -91,11 +91,9 @@ def test_a_tempo_map_without_a_first_beat_says_what_it_assumes(tmp_path: Path, d
     file = mido.MidiFile()
     file.tracks.append(mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=500_000)]))
     file.save(path)
-    told = told_tempo(TempoRequest(midi=path), demo_take)
-    assert told is not None
-    assert told[1] == ("assumed that song.mid starts with the take: bar 1 begins at 0 s, unless a first beat is given",)
-    told = told_tempo(TempoRequest(midi=path, first_beat_seconds=0.0), demo_take)
-    assert told is not None and told[1] == ()
+    _, assumed = resolve_tempo(TempoRequest(midi=path), demo_take, [])
+    assert assumed == ("assumed that song.mid starts with the take: bar 1 begins at 0 s, unless a first beat is given",)
+    assert resolve_tempo(TempoRequest(midi=path, first_beat_seconds=0.0), demo_take, [])[1] == ()
 
 
 def test_what_would_do_nothing_beside_a_click_or_without_one_is_refused(demo_take: Take) -> None:

@@ -101,6 +101,11 @@ class DatasetExample:
         return self.samples / self.sample_rate
 
     @property
+    def versions(self) -> dict[str, Path]:
+        """The audio that there is to hear and see, by what it is: the take, and the target where there is one."""
+        return {"take": self.take} | ({} if self.target is None else {"target": self.target})
+
+    @property
     def name(self) -> str:
         """Such as train-000012."""
         return f"{self.split}-{self.index:06d}"

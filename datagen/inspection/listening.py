@@ -24,7 +24,7 @@ def write_mixes(example: DatasetExample, out_dir: Path) -> list[Path]:
         InputError: The example's audio cannot be read.
         OutputError: A file cannot be written.
     """
-    mixes = {name: stereo(example.read(path), example.channels) for name, path in _versions(example).items()}
+    mixes = {name: stereo(example.read(path), example.channels) for name, path in example.versions.items()}
     loudest = max(float(np.max(np.abs(mix), initial=0.0)) for mix in mixes.values())
     click = np.zeros(example.samples, np.float32)
     if example.metronome is not None:
@@ -51,7 +51,3 @@ def stereo(audio: npt.NDArray[np.float32], channels: Sequence[Channel]) -> npt.N
             gains[:, row] = FAR_SIDE, NEAR_SIDE
     mixed: npt.NDArray[np.float32] = gains @ audio
     return mixed
-
-
-def _versions(example: DatasetExample) -> dict[str, Path]:
-    return {"take": example.take} | ({} if example.target is None else {"target": example.target})

@@ -46,7 +46,7 @@ def draw_example(example: DatasetExample, path: Path) -> None:
     from matplotlib.figure import Figure  # noqa: PLC0415 - slow to import, and only pictures need it
 
     start, stop = busiest_bars_seconds(example)
-    versions = {"take": example.take} | ({} if example.target is None else {"target": example.target})
+    versions = example.versions
     inches = len(versions) * (1.5 + 0.45 * len(example.channels))
     figure = Figure(figsize=(14.0, inches), layout="constrained")
     rows = figure.subplots(len(versions), 1, sharex=True, squeeze=False)[:, 0]

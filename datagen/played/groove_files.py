@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from beatnet_align.errors import InputError
+from beatnet_align.groove_source import MIDI_SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -57,5 +58,5 @@ def plain_files(folder: Path, split: str | None) -> list[GrooveFile]:
     """
     if split is not None:
         raise InputError(f"{folder} has no info.csv, so no split {split!r}: give no split, or a folder for each")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".mid", ".midi"))
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in MIDI_SUFFIXES)
     return [GrooveFile(path, path.parent.name, path.parent.name) for path in paths]

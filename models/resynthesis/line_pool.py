@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from beatnet_align.errors import InputError
+from beatnet_align.whole_files import written_whole
 from datagen.commands import exit_status
 from datagen.config import Split
 from models.resynthesis.conditioning import Told
@@ -62,10 +63,8 @@ def write_pool(dataset: Path, folder: Path, split: Split) -> int:
         take = heard(takes, number)
         arrays: dict[str, Any] = {f"places_{told.value}": places.numpy() for told, places in take.places.items()}
         arrays |= {"features": take.features.numpy(), "grid": take.grid.numpy(), "strokes": take.strokes.numpy()}
-        partial = path.with_name(f".{path.name}.partial")
-        with partial.open("wb") as file:
+        with written_whole(path) as partial, partial.open("wb") as file:
             np.savez(file, **arrays)
-        partial.replace(path)
     return len(takes.entries)
 
 
