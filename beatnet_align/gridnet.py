@@ -19,7 +19,7 @@ from beatnet_align.hits import Hit
 from beatnet_align.line_claims import line_claims
 from beatnet_align.line_confidence import LineConfidence
 from beatnet_align.line_decoding import choose_lines
-from beatnet_align.onnx_networks import open_network, shipped_weights
+from beatnet_align.onnx_networks import load_weights, open_network
 from beatnet_align.tempo_map import TempoMap
 from beatnet_align.units import Float32Array, FloatArray
 
@@ -91,7 +91,7 @@ class GridNetModel:
 @lru_cache(maxsize=1)
 def shipped_gridnet() -> GridNetModel:
     """The network that comes with the package, loaded once."""
-    return GridNetModel(shipped_weights(WEIGHTS_NAME))
+    return GridNetModel(load_weights(WEIGHTS_NAME))
 
 
 def gridnet_claims(
@@ -119,5 +119,5 @@ def gridnet_claims(
     network = model or shipped_gridnet()
     strokes = [(hit.channel, hit.piece) for hit in hits]
     given_beats = {i: one.line_beats for one in held for i in one.members}
-    chosen = choose_lines(network(tokens), tokens.lines_beats, strokes, given_beats)
+    chosen = choose_lines(network(tokens), tokens.lines_beats, strokes, given_beats, beats=tokens.beats)
     return line_claims(hits, replace(chosen, confidences=network.confidence(tokens, chosen)), sample_rate, held)

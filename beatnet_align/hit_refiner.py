@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from beatnet_align.hit_features import FEATURE_RATE_HZ
 from beatnet_align.hit_outputs import PIECE_GROUPS
-from beatnet_align.onnx_networks import open_network, shipped_weights
+from beatnet_align.onnx_networks import load_weights, open_network
 from beatnet_align.onset_timing import smoothed_energy
 from beatnet_align.take import Audio
 from beatnet_align.units import FloatArray, IntArray, power_to_db
@@ -168,7 +168,7 @@ class HitRefiner:
 @lru_cache(maxsize=1)
 def shipped_refiner() -> HitRefiner:
     """The refiner that comes with the package, loaded once."""
-    return HitRefiner(shipped_weights(WEIGHTS_NAME))
+    return HitRefiner(load_weights(WEIGHTS_NAME))
 
 
 def with_usual_correction(

@@ -33,7 +33,7 @@ from beatnet_align.hit_refiner import HitRefiner, shipped_refiner, with_usual_co
 from beatnet_align.hits import Hit, Piece
 from beatnet_align.kicks import KICK, HeardHits, kick_echoes, kicks_among_snares
 from beatnet_align.leaps import leaps
-from beatnet_align.onnx_networks import open_network, shipped_weights
+from beatnet_align.onnx_networks import load_weights, open_network
 from beatnet_align.roles import Role
 from beatnet_align.take import Audio, Take
 from beatnet_align.travel import extra_travel_seconds
@@ -150,7 +150,7 @@ class HitNetModel:
 @lru_cache(maxsize=1)
 def shipped_hitnet() -> HitNetModel:
     """The network that comes with the package, loaded once."""
-    return HitNetModel(shipped_weights(WEIGHTS_NAME))
+    return HitNetModel(load_weights(WEIGHTS_NAME))
 
 
 def find_hits(

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from importlib.resources import files
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
@@ -13,12 +14,39 @@ if TYPE_CHECKING:
 
 MAX_THREADS = 4
 
+WEIGHTS_VARIABLE = "BEATNET_ALIGN_WEIGHTS"
+"""Environment variable: a folder whose files take the place of those of the same name that ship."""
+
 Measured = TypeVar("Measured")
 
 
-def shipped_weights(name: str) -> bytes:
-    """An ONNX file of the package."""
-    return files("beatnet_align").joinpath("weights", name).read_bytes()
+def other_weights() -> Path | None:
+    """The folder of weights that somebody asked for in place of those that ship.
+
+    Raises:
+        InputError: It does not exist, or holds no weights.
+    """
+    told = os.environ.get(WEIGHTS_VARIABLE)
+    if not told:
+        return None
+    if not any(Path(told).glob("*.onnx")):
+        raise InputError(f"{WEIGHTS_VARIABLE} names {told}, where there are no weights (.onnx)")
+    return Path(told)
+
+
+def load_weights(name: str) -> bytes:
+    """An ONNX file of the package, or of the folder that somebody put before it.
+
+    Raises:
+        InputError: That folder or its file cannot be read.
+    """
+    folder = other_weights()
+    if folder is None or not (folder / name).is_file():
+        return files("beatnet_align").joinpath("weights", name).read_bytes()
+    try:
+        return (folder / name).read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {folder / name}: {error.strerror}") from error
 
 
 def quiet_onnxruntime() -> ModuleType:

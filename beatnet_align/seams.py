@@ -13,7 +13,7 @@ import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
 
 from beatnet_align.autoregression import CONTEXT_SECONDS, tail_model
-from beatnet_align.onnx_networks import open_network, shipped_weights
+from beatnet_align.onnx_networks import load_weights, open_network
 from beatnet_align.take import Audio
 from beatnet_align.units import Float32Array, FloatArray, power_to_db, seconds_to_samples
 
@@ -175,7 +175,7 @@ class SeamNetwork:
 @lru_cache(maxsize=1)
 def shipped_seamnet() -> SeamNetwork:
     """The network that comes with the package, loaded once."""
-    return SeamNetwork(shipped_weights(WEIGHTS_NAME))
+    return SeamNetwork(load_weights(WEIGHTS_NAME))
 
 
 def neighbours_of(features: Float32Array) -> Float32Array:

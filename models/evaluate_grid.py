@@ -108,7 +108,7 @@ def gridnet(path: Path) -> Chooser:
         raise InputError(f"cannot read GridNet's weights: {error}") from error
 
     def choose(_take: GridTake, tokens: GridTokens) -> Choice:
-        chosen = choose_lines(model(tokens), tokens.lines_beats, tokens.groups.tolist())
+        chosen = choose_lines(model(tokens), tokens.lines_beats, tokens.groups.tolist(), beats=tokens.beats)
         return Choice(chosen.answers, model.confidence(tokens, chosen))
 
     return choose

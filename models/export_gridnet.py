@@ -70,7 +70,7 @@ def fit_confidence(model: GridNetModel, examples: Sequence[GridExample]) -> Line
     signs, wrong = [], []
     for example in examples:
         tokens = example.tokens
-        chosen = choose_lines(model(tokens), tokens.lines_beats, tokens.groups.tolist())
+        chosen = choose_lines(model(tokens), tokens.lines_beats, tokens.groups.tolist(), beats=tokens.beats)
         told = (example.answers < CANDIDATES) & (chosen.answers < CANDIDATES)
         signs.append(line_signs(tokens, chosen)[told])
         wrong.append((chosen.answers != example.answers)[told])

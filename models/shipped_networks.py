@@ -20,7 +20,7 @@ from beatnet_align.hit_features import Features
 from beatnet_align.hit_outputs import GROUP_OFFSET, HIT_OFFSET, ROLES
 from beatnet_align.hit_refiner import HitRefiner
 from beatnet_align.hitnet import HitNetModel
-from beatnet_align.onnx_networks import quiet_onnxruntime, shipped_weights
+from beatnet_align.onnx_networks import load_weights, quiet_onnxruntime
 from beatnet_align.roles import Role
 from models.export_gridnet import exported as exported_gridnet
 from models.export_refiner import exported as exported_refiner
@@ -47,7 +47,7 @@ class NetworkFiles:
     @classmethod
     def shipped(cls) -> "NetworkFiles":
         """Those that come with the package."""
-        return cls(*(shipped_weights(module.WEIGHTS_NAME) for module in (hitnet, hit_refiner, gridnet)))
+        return cls(*(load_weights(module.WEIGHTS_NAME) for module in (hitnet, hit_refiner, gridnet)))
 
     def by_name(self) -> dict[str, bytes]:
         """Under the names that they ship by."""

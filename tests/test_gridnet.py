@@ -30,7 +30,7 @@ from beatnet_align.grid_tokens import (
 from beatnet_align.gridnet import BLOCK_HITS, CONTEXT_HITS, GridNetModel, gridnet_claims, shipped_gridnet
 from beatnet_align.hits import Hit, Piece
 from beatnet_align.nearest_line import nearest_line_claims
-from beatnet_align.onnx_networks import shipped_weights
+from beatnet_align.onnx_networks import load_weights
 from beatnet_align.take import Take
 from beatnet_align.tempo_map import TempoMap
 from beatnet_align.tempo_source import TempoRequest
@@ -164,7 +164,7 @@ def test_an_impossible_temperature_is_refused(temperature: str) -> None:
         model(temperature)
 
 
-@pytest.mark.parametrize("weights", [b"", b"no network", shipped_weights("refiner.onnx")])
+@pytest.mark.parametrize("weights", [b"", b"no network", load_weights("refiner.onnx")])
 def test_other_weights_are_refused(weights: bytes) -> None:
     with pytest.raises(InputError, match="no GridNet"):
         GridNetModel(weights)
@@ -211,4 +211,4 @@ def test_the_shipped_network_answers_any_number_of_hits(hits: int) -> None:
 
 
 def test_the_shipped_weights_are_a_trained_networks() -> None:
-    assert len(shipped_weights("gridnet.onnx")) > 100_000
+    assert len(load_weights("gridnet.onnx")) > 100_000

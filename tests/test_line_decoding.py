@@ -75,6 +75,14 @@ def test_a_second_stroke_of_a_piece_takes_the_line_beside() -> None:
     assert chosen([4, 4], ["kick", "kick"], {4: 1.0}, {4: 0.6, ORNAMENT: 0.4 * np.exp(NO_LINE_NATS)})[0] == [1.0, None]
 
 
+@pytest.mark.parametrize(("apart_beats", "lines"), [(0.06, [1.0, 1.25]), (0.04, [1.0, 1.0])])
+def test_strokes_too_close_for_two_lines_may_share_one(apart_beats: float, lines: list[float]) -> None:
+    said, around = told({4: 1.0}, {4: 0.7, 5: 0.3}), lines_around([4, 4])
+    for strokes, wanted in ((["snare", "snare"], lines), (["snare", "kick"], [1.0, 1.0])):
+        found = choose_lines(said, around, strokes, beats=np.array([1.03, 1.03 + apart_beats]))
+        assert [found.line_beats(i) for i in range(2)] == wanted
+
+
 def given_at(line: float, nearest: list[int], strokes: list[str], *hits: dict[int, float]) -> list[float | None]:
     """Lines where the place of the middle hit is given."""
     found = choose_lines(told(*hits), lines_around(nearest), strokes, {len(hits) // 2: line})

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from beatnet_align.autoregression import continued
 from beatnet_align.errors import InputError
 from beatnet_align.hit_refiner import WEIGHTS_NAME as REFINER_NAME
-from beatnet_align.onnx_networks import shipped_weights
+from beatnet_align.onnx_networks import load_weights
 from beatnet_align.seams import (
     BANDS,
     CONTEXT_KNOTS,
@@ -200,7 +200,7 @@ def test_the_exported_network_takes_any_channels_and_lengths() -> None:
 
 def test_other_weights_are_refused() -> None:
     with pytest.raises(InputError, match="SeamNet"):
-        SeamNetwork(shipped_weights(REFINER_NAME))
+        SeamNetwork(load_weights(REFINER_NAME))
 
 
 @pytest.mark.parametrize("opens", [True, False])
