@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from beatnet_align.effect import BeatDetective
+from beatnet_align.engines import Engine
 from beatnet_align.errors import InputError
 from beatnet_align.onnx_networks import WEIGHTS_VARIABLE, load_weights
 from beatnet_align.take import Take
@@ -27,9 +28,9 @@ def test_a_folder_without_weights_is_told(tmp_path: Path, monkeypatch: pytest.Mo
         load_weights("gridnet.onnx")
 
 
-@pytest.mark.parametrize(("engine", "told"), [("neural", True), ("onset-quantise", False)])
+@pytest.mark.parametrize(("engine", "told"), [(Engine.NEURAL, True), (Engine.ONSET_QUANTISE, False)])
 def test_a_plan_says_that_other_networks_made_it(
-    demo_take: Take, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str, told: bool
+    demo_take: Take, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: Engine, told: bool
 ) -> None:
     (tmp_path / "hitnet.onnx").write_bytes(load_weights("hitnet.onnx"))
     monkeypatch.setenv(WEIGHTS_VARIABLE, str(tmp_path))
