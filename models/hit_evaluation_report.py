@@ -26,7 +26,7 @@ def figures_tables(rows: Rows) -> str:
     named = [((condition, detector), row) for condition, of in rows.items() for detector, row in of.items()]
     windows = list(named[0][1].onsets) if named else []
     pieces = sorted({piece for _, row in named for piece, share in row.pieces.items() if share.whole})
-    bands = list(named[0][1].velocities) if named else []
+    bands, rises = ([*of] for of in (named[0][1].velocities, named[0][1].rises)) if named else ([], [])
     tables: list[tuple[str, list[str], Callable[[HitFigures], list[str]]]] = [
         (
             "onsets merged within 12 ms, bias removed: F-measure, mean of takes, then of pooled counts",
@@ -36,6 +36,14 @@ def figures_tables(rows: Rows) -> str:
                 f"{seconds_to_ms(row.bias_seconds):+.1f}",
                 *(_number(row.onsets[w].f_measure) for w in windows),
                 *(_number(row.onsets[w].pooled_f_measure) for w in windows),
+            ],
+        ),
+        (
+            "the same without hits that stand alone and raise no channel by 3 dB",
+            [*map(_tolerance, windows), *(f"pooled {_tolerance(w)}" for w in windows)],
+            lambda row: [
+                *(_number(row.heard[w].f_measure) for w in windows),
+                *(_number(row.heard[w].pooled_f_measure) for w in windows),
             ],
         ),
         (
@@ -52,6 +60,11 @@ def figures_tables(rows: Rows) -> str:
             "the same by piece",
             list(pieces),
             lambda row: [_share(row.pieces[piece]) for piece in pieces],
+        ),
+        (
+            "share of hits with no other within 30 ms found at ±25 ms, by how far they raise the level of a channel",
+            rises,
+            lambda row: [_share(share) for share in row.rises.values()],
         ),
         (
             "right piece group, of the hits with a microphone of their own that were found at ±25 ms",

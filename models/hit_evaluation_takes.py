@@ -20,6 +20,7 @@ from beatnet_align.take import Audio, Take, take_from_array
 from datagen.config import Split
 from datagen.dataset import read_manifest
 from datagen.sessions import find_sessions
+from models.hit_rises import rises_at
 from models.onset_figures import TrueHit
 from models.reference_detectors import mono_mix
 
@@ -100,8 +101,21 @@ def under(condition: Condition, known: KnownTake, rng: np.random.Generator) -> K
         condition: Which.
         known: The whole take.
         rng: Makes the noise.
+
+    Returns:
+        Its hits know how far they raise the level of what is left.
     """
-    return _CONDITIONS[condition](known, rng)
+    left = _CONDITIONS[condition](known, rng)
+    return None if left is None else _with_rises(left)
+
+
+def _with_rises(known: KnownTake) -> KnownTake:
+    take = known.take
+    onsets = np.array([hit.seconds for hit in known.true_hits], np.float64)
+    audio = take.read(0, take.samples)
+    highest_db = np.max([rises_at(row, take.sample_rate, onsets) for row in audio], axis=0)
+    hits = (replace(hit, rise_db=rise) for hit, rise in zip(known.true_hits, highest_db.tolist(), strict=True))
+    return replace(known, true_hits=tuple(hits))
 
 
 def _all(known: KnownTake, _rng: np.random.Generator) -> KnownTake:

@@ -5,7 +5,7 @@ estimate lies within 5 ms of it, and *found* when one lies within 25 ms.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import mir_eval
@@ -21,6 +21,11 @@ TIMED_SECONDS, FOUND_SECONDS = 0.005, 0.025
 FLAM_SECONDS = (0.012, 0.040)
 SOFT_VELOCITY = 0.3
 VELOCITY_BANDS = ((0.0, 0.3), (0.3, 0.6), (0.6, 1.0))
+RISE_BANDS_DB = ((0.0, 3.0), (3.0, 6.0), (6.0, 12.0), (12.0, np.inf))
+ALONE_SECONDS = 0.030
+"""Rises at hits with others this close may be the others'."""
+HEARD_DB = 3.0
+"""What raises no channel by this much cannot be told from what sounds anyway."""
 CONFIDENCE_BINS = 10
 
 
@@ -59,9 +64,13 @@ class HitFigures:
         takes: How many.
         bias_seconds: Median error of matched onsets, positive where they are late; taken off before the rest.
         onsets: By tolerance (``2_ms`` and so on), merged.
+        heard: The same without hits that stand alone and raise no channel by 3 dB, and without what was found of them;
+            as ``onsets`` where nobody measured that.
         soft, ornaments: Share of such hits that are timed.
         flams: Share of pairs of pieces 12 to 40 ms apart of which both are timed; no estimate can serve for both.
         pieces, velocities: Share of hits timed, by piece and by band of velocity.
+        rises: Share of hits without another within 30 ms that are found, by how far they raise the level of a channel;
+            of nothing where nobody measured that.
         groups: Share of the found hits with a microphone of their own that an estimate of the right piece group found;
             of nothing for detectors that name no piece.
         reliability: Ten bins of confidence from 0 to 1; empty for detectors that give none.
@@ -70,11 +79,13 @@ class HitFigures:
     takes: int
     bias_seconds: float
     onsets: Mapping[str, OnsetFigures]
+    heard: Mapping[str, OnsetFigures]
     soft: Share
     ornaments: Share
     flams: Share
     pieces: Mapping[str, Share]
     velocities: Mapping[str, Share]
+    rises: Mapping[str, Share]
     groups: Mapping[str, Share]
     reliability: tuple[ConfidenceBin, ...]
 
@@ -96,11 +107,13 @@ def hit_figures(takes: Sequence[HeardTake]) -> HitFigures:
         takes=len(takes),
         bias_seconds=bias_seconds,
         onsets=onset_figures(takes, bias_seconds=bias_seconds),
+        heard=onset_figures([_without_unheard(take, bias_seconds) for take in takes], bias_seconds=bias_seconds),
         soft=timed(lambda hit: hit.velocity < SOFT_VELOCITY),
         ornaments=timed(lambda hit: hit.ornament),
         flams=Share.of(both for take in takes for both in _flams_timed(take, bias_seconds)),
         pieces={piece.value: Share.of(h.timed for h in judged if h.true.piece is piece) for piece in Piece},
         velocities={f"{low:g}-{high:g}": _velocity_share(judged, low, high) for low, high in VELOCITY_BANDS},
+        rises={f"{low:g}-{high:g} dB": _rise_share(judged, low, high) for low, high in RISE_BANDS_DB},
         groups={group: _group_share(judged if knows_pieces else [], i) for i, group in enumerate(PIECE_GROUPS)},
         reliability=reliability(takes, bias_seconds),
     )
@@ -135,9 +148,10 @@ def reliability(takes: Sequence[HeardTake], bias_seconds: float = 0.0) -> tuple[
 
 @dataclass(frozen=True)
 class _Judged:
-    """A true hit: whether it was timed, found, and found by an estimate of its piece group."""
+    """A true hit: whether no other is near, and whether it was timed, found, and found as of its piece group."""
 
     true: TrueHit
+    alone: bool
     timed: bool
     found: bool
     group_right: bool
@@ -150,9 +164,11 @@ def _judged(take: HeardTake, bias_seconds: float) -> list[_Judged]:
         for group in GROUP_OF_PIECE.values()
     }
     nothing = np.zeros(0)
+    alone = _alone(take)
     return [
         _Judged(
             hit,
+            alone=alone[hit.seconds],
             timed=_has_near(hit.seconds, estimated, TIMED_SECONDS),
             found=_has_near(hit.seconds, estimated, FOUND_SECONDS),
             group_right=_has_near(
@@ -163,6 +179,33 @@ def _judged(take: HeardTake, bias_seconds: float) -> list[_Judged]:
         )
         for hit in take.true_hits
     ]
+
+
+def _alone(take: HeardTake) -> dict[float, bool]:
+    """Whether a hit has no other near it, by its time."""
+    gaps = np.diff(take.true_seconds, prepend=-np.inf, append=np.inf)
+    return dict(
+        zip(take.true_seconds.tolist(), (np.minimum(gaps[:-1], gaps[1:]) > ALONE_SECONDS).tolist(), strict=True)
+    )
+
+
+def _without_unheard(take: HeardTake, bias_seconds: float) -> HeardTake:
+    """The take without hits that nobody can hear, and without the estimates that nevertheless found them."""
+    alone = _alone(take)
+    unheard = {hit.seconds for hit in take.true_hits if alone[hit.seconds] and hit.rise_db < HEARD_DB}
+    if not unheard:
+        return take
+    true = take.true_seconds
+
+    def of_unheard(seconds: float) -> bool:
+        closest = float(nearest(np.array([seconds]), true)[0])
+        return closest in unheard and abs(closest - seconds) <= FOUND_SECONDS
+
+    return replace(
+        take,
+        true_hits=tuple(hit for hit in take.true_hits if hit.seconds not in unheard),
+        estimated_hits=tuple(hit for hit in take.estimated_hits if not of_unheard(hit.seconds - bias_seconds)),
+    )
 
 
 def _flams_timed(take: HeardTake, bias_seconds: float) -> list[bool]:
@@ -186,6 +229,10 @@ def _has_near(seconds: float, others: FloatArray, window_seconds: float) -> bool
 def _velocity_share(judged: Sequence[_Judged], low: float, high: float) -> Share:
     """Share of timed hits in a band, its upper edge left out unless it is 1."""
     return Share.of(hit.timed for hit in judged if low <= hit.true.velocity < high or hit.true.velocity == high == 1.0)
+
+
+def _rise_share(judged: Sequence[_Judged], low_db: float, high_db: float) -> Share:
+    return Share.of(hit.found for hit in judged if hit.alone and low_db <= hit.true.rise_db < high_db)
 
 
 def _group_share(judged: Sequence[_Judged], group: int) -> Share:

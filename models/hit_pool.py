@@ -21,7 +21,6 @@ from beatnet_align.errors import InputError
 from beatnet_align.hit_features import FEATURE_RATE_HZ, FEATURES, HOP_SAMPLES, hit_features, to_feature_rate
 from beatnet_align.hit_outputs import PIECES, ROLES
 from beatnet_align.hits import Piece
-from beatnet_align.onsets import band_levels_db, hop_samples, rise_db
 from beatnet_align.progress_bar import ProgressBar
 from beatnet_align.roles import Role
 from beatnet_align.units import Float32Array
@@ -29,9 +28,7 @@ from datagen.commands import exit_status
 from datagen.config import Split
 from datagen.dataset import read_audio, read_manifest
 from datagen.truth import arrivals_at
-
-RISE_WINDOW_SECONDS = (-0.004, 0.015)
-"""Where, around its arrival, a hit's rise in level is looked for."""
+from models.hit_rises import rises_at
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,7 +229,7 @@ def hit_labels(entry: Mapping[str, Any], audio: Float32Array) -> HitLabels:
     rate, hits = entry["sample_rate"], entry["hits"]
     onsets = np.array([hit["performed_seconds"] for hit in hits], np.float64)
     arrivals = arrivals_at(hits, names)
-    rises = np.stack([_rises_at(row, rate, arrivals[:, i]) for i, row in enumerate(audio)], axis=1)
+    rises = np.stack([rises_at(row, rate, arrivals[:, i]) for i, row in enumerate(audio)], axis=1)
     per_second = FEATURE_RATE_HZ / HOP_SAMPLES
     return HitLabels(
         np.array([PIECES.index(Piece(hit["piece"])) for hit in hits], np.int64),
@@ -244,18 +241,6 @@ def hit_labels(entry: Mapping[str, Any], audio: Float32Array) -> HitLabels:
         rises.astype(np.float32),
         np.array([hit["ornament"] for hit in hits], np.bool_),
     )
-
-
-def _rises_at(signal: Float32Array, sample_rate: int, arrivals_seconds: npt.NDArray[np.float64]) -> Float32Array:
-    """How far one channel's level rises at each arrival, [arrivals] in decibels; NaN where nothing arrives."""
-    rises = rise_db(band_levels_db(signal, sample_rate))
-    hop = hop_samples(sample_rate) / sample_rate
-    found = np.full(len(arrivals_seconds), np.nan, np.float32)
-    for i, arrival in enumerate(arrivals_seconds):
-        if np.isfinite(arrival):
-            first, last = (round((arrival + reach) / hop) for reach in RISE_WINDOW_SECONDS)
-            found[i] = rises[max(0, first) : last + 1].max(initial=0.0)
-    return found
 
 
 def _features_path(folder: Path, split: Split) -> Path:

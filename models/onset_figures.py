@@ -30,6 +30,7 @@ class TrueHit:
         velocity: 0 to 1.
         ornament: Whether it belongs to a drag, ruff or ghost double.
         own_channel: Name of the microphone that stands at its piece; None where there is none.
+        rise_db: How far it, or what sounds with it, raises the channel that it raises most; NaN where nobody measured.
     """
 
     seconds: float
@@ -37,6 +38,7 @@ class TrueHit:
     velocity: float = 1.0
     ornament: bool = False
     own_channel: str | None = None
+    rise_db: float = np.nan
 
 
 @dataclass(frozen=True)

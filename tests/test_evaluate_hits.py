@@ -46,6 +46,19 @@ def whole(known: KnownTake) -> Float32Array:
     return np.asarray(known.take.read(0, known.take.samples), np.float32)
 
 
+def test_hits_know_how_far_they_raise_the_loudest_of_the_channels_that_are_left() -> None:
+    audio = np.random.default_rng(1).normal(size=(2, RATE)).astype(np.float32) * np.float32(1e-3)
+    audio[0, RATE // 2 : RATE // 2 + 2_000] *= np.float32(10.0)
+    known = KnownTake(
+        take_from_array(audio, RATE, ["kick", "room"], [Role.KICK, Role.ROOM]), (TrueHit(0.25), TrueHit(0.5))
+    )
+    whole, far = (under(condition, known, np.random.default_rng(1)) for condition in (Condition.ALL, Condition.FAR))
+    assert whole is not None and far is not None
+    nothing, struck = (hit.rise_db for hit in whole.true_hits)
+    assert nothing < 8.0 and struck > 15.0
+    assert all(hit.rise_db < 8.0 for hit in far.true_hits)
+
+
 @given(
     roles=st.lists(st.sampled_from(ROLES), min_size=1, max_size=8).map(tuple),
     condition=st.sampled_from(list(Condition)),
@@ -74,7 +87,8 @@ def test_conditions_keep_length_and_hits_and_own_only_what_they_hold(
 
 def test_conditions_hold_what_they_promise() -> None:
     known, rng = known_take(noise(5, 0), ROLES), np.random.default_rng(0)
-    assert under(Condition.ALL, known, rng) is known
+    everything = under(Condition.ALL, known, rng)
+    assert everything is not None and everything.take is known.take
     far, few, mono = (
         under(condition, known, rng) for condition in (Condition.FAR, Condition.KICK_SNARE_OVERHEADS, Condition.MONO)
     )

@@ -141,6 +141,34 @@ def test_a_flam_needs_both_of_its_hits() -> None:
     assert hit_figures([HeardTake("flams", hits, estimates)]).flams == Share(1, 2)
 
 
+def test_hits_that_stand_alone_are_judged_by_the_rise_in_level() -> None:
+    hits = (
+        TrueHit(1.0, rise_db=1.0),  # not found
+        TrueHit(2.0, rise_db=2.0),
+        TrueHit(3.0, rise_db=20.0),
+        TrueHit(4.0, rise_db=20.0),  # another is too near
+        TrueHit(4.02, rise_db=20.0),
+        TrueHit(5.0),  # nobody measured
+    )
+    rises = hit_figures([HeardTake("rises", hits, tuple(EstimatedHit(hit.seconds) for hit in hits[1:]))]).rises
+    assert rises == {"0-3 dB": Share(1, 2), "3-6 dB": Share(0, 0), "6-12 dB": Share(0, 0), "12-inf dB": Share(1, 1)}
+
+
+def test_what_nobody_can_hear_is_left_out_of_the_second_figures_with_what_was_found_of_it() -> None:
+    hits = (
+        TrueHit(1.0, rise_db=1.0),  # not found
+        TrueHit(2.0, rise_db=2.0),  # found
+        TrueHit(3.0, rise_db=20.0),
+        TrueHit(4.0, rise_db=1.0),  # found; another is near, and may be what is heard
+        TrueHit(4.02, rise_db=1.0),
+    )
+    estimates = tuple(EstimatedHit(seconds) for seconds in (2.003, 3.003, 4.003, 5.003))  # the last one is false
+    figures = hit_figures([HeardTake("unheard", hits, estimates)])
+    assert figures.bias_seconds == pytest.approx(0.003)
+    assert (figures.onsets["2_ms"].precision, figures.onsets["2_ms"].recall) == (3 / 4, 3 / 5)
+    assert (figures.heard["2_ms"].precision, figures.heard["2_ms"].recall) == (2 / 3, 2 / 3)
+
+
 def test_pieces_are_judged_by_group_where_a_found_hit_has_its_own_microphone() -> None:
     hits = (
         TrueHit(1.0, Piece.SNARE, own_channel="snare"),  # called a sidestick: the same group
