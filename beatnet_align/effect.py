@@ -32,7 +32,6 @@ from beatnet_align.grid import Grid, parse_grid
 from beatnet_align.groove import GrooveTemplate
 from beatnet_align.hits import Hit
 from beatnet_align.locks import Lock
-from beatnet_align.onnx_networks import other_weights
 from beatnet_align.plan_json import load_plan, plan_to_json
 from beatnet_align.quantise import QuantiseSettings, quantise
 from beatnet_align.remarks import (
@@ -44,7 +43,6 @@ from beatnet_align.remarks import (
     padding_remarks,
     repair_remarks,
     role_remarks,
-    weights_remarks,
     why_no_hits,
 )
 from beatnet_align.rendering import render, render_whole
@@ -197,7 +195,7 @@ class BeatDetective:
             return self._empty_plan(take)
         tempo_map, notes = told or estimated_tempo(request, take, hits)
         named = [bars for bars in (self.bars, *self.leave_bars, self.repair_bars) if bars is not None]
-        notes = (*notes, *bar_remarks(named, tempo_map, take), *self._weights_remarks())
+        notes = (*notes, *bar_remarks(named, tempo_map, take))
         maker = self.claim_maker
         moves = quantise(
             hits,
@@ -214,9 +212,6 @@ class BeatDetective:
         )
         validate(plan, take)
         return plan
-
-    def _weights_remarks(self) -> tuple[str, ...]:
-        return weights_remarks(other_weights()) if engine_called(self.engine) is Engine.NEURAL else ()
 
     def hits(self, take: Take, progress: Progress = no_progress) -> list[Hit]:
         """Find the hits of a take; ``progress`` is told of the stage "finding hits"."""

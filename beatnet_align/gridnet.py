@@ -7,6 +7,7 @@ other bars strike each line is then told to the second, which settles what one b
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from scipy.special import log_softmax, softmax
@@ -19,7 +20,7 @@ from beatnet_align.hits import Hit
 from beatnet_align.line_claims import line_claims
 from beatnet_align.line_confidence import LineConfidence
 from beatnet_align.line_decoding import choose_lines
-from beatnet_align.onnx_networks import load_weights, open_network
+from beatnet_align.onnx_networks import load_weights, open_network, other_weights
 from beatnet_align.tempo_map import TempoMap
 from beatnet_align.units import Float32Array, FloatArray
 
@@ -88,10 +89,14 @@ class GridNetModel:
         return found
 
 
-@lru_cache(maxsize=1)
 def shipped_gridnet() -> GridNetModel:
-    """The network that comes with the package, loaded once."""
-    return GridNetModel(load_weights(WEIGHTS_NAME))
+    """The network that comes with the package, or the one that is put before it, loaded once."""
+    return _loaded(other_weights())
+
+
+@lru_cache(maxsize=1)
+def _loaded(folder: Path | None) -> GridNetModel:
+    return GridNetModel(load_weights(WEIGHTS_NAME, folder))
 
 
 def gridnet_claims(

@@ -6,13 +6,14 @@ throw a minority of hits far off. Training and the effect share the windows and 
 """
 
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from beatnet_align.hit_features import FEATURE_RATE_HZ
 from beatnet_align.hit_outputs import PIECE_GROUPS
-from beatnet_align.onnx_networks import load_weights, open_network
+from beatnet_align.onnx_networks import load_weights, open_network, other_weights
 from beatnet_align.onset_timing import smoothed_energy
 from beatnet_align.take import Audio
 from beatnet_align.units import FloatArray, IntArray, power_to_db
@@ -165,10 +166,14 @@ class HitRefiner:
         return np.asarray(self._session.run([OUTPUT_NAME], {INPUT_NAME: windows})[0], np.float32)
 
 
-@lru_cache(maxsize=1)
 def shipped_refiner() -> HitRefiner:
-    """The refiner that comes with the package, loaded once."""
-    return HitRefiner(load_weights(WEIGHTS_NAME))
+    """The network that comes with the package, or the one that is put before it, loaded once."""
+    return _loaded(other_weights())
+
+
+@lru_cache(maxsize=1)
+def _loaded(folder: Path | None) -> HitRefiner:
+    return HitRefiner(load_weights(WEIGHTS_NAME, folder))
 
 
 def with_usual_correction(

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from math import gcd
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +34,7 @@ from beatnet_align.hit_refiner import HitRefiner, shipped_refiner, with_usual_co
 from beatnet_align.hits import Hit, Piece
 from beatnet_align.kicks import KICK, HeardHits, kick_echoes, kicks_among_snares
 from beatnet_align.leaps import leaps
-from beatnet_align.onnx_networks import load_weights, open_network
+from beatnet_align.onnx_networks import load_weights, open_network, other_weights
 from beatnet_align.roles import Role
 from beatnet_align.take import Audio, Take
 from beatnet_align.travel import extra_travel_seconds
@@ -147,10 +148,14 @@ class HitNetModel:
         return np.asarray(take), np.asarray(channels)
 
 
-@lru_cache(maxsize=1)
 def shipped_hitnet() -> HitNetModel:
-    """The network that comes with the package, loaded once."""
-    return HitNetModel(load_weights(WEIGHTS_NAME))
+    """The network that comes with the package, or the one that is put before it, loaded once."""
+    return _loaded(other_weights())
+
+
+@lru_cache(maxsize=1)
+def _loaded(folder: Path | None) -> HitNetModel:
+    return HitNetModel(load_weights(WEIGHTS_NAME, folder))
 
 
 def find_hits(

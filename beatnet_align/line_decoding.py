@@ -21,9 +21,9 @@ REPEATED_NATS = 1.5
 """What a second main stroke of a piece on one line costs."""
 
 ONE_LINE_SHARE = 0.2
-"""Two strokes of a piece that follow each other within this share of the distance of the lines may share one for
-nothing: a flam, two pieces under one name, or a stroke that was found twice. A fifth left fewer hits in wrong places
-than .15, .25 and .3, on the same performances as what follows."""
+"""A stroke that follows the first one of its piece on a line within this share of the distance to the next line shares
+it for nothing: a flam, two pieces under one name, or a stroke that was found twice. GridNet's card has the figures; .15
+to .3 were compared on the same performances as the costs."""
 
 NO_LINE_NATS = 2.0
 """What it costs to call a hit an ornament or none: a main stroke that goes nowhere is worse than a false one that does.
@@ -37,8 +37,13 @@ less."""
 NOWHERE_BEATS = -np.inf
 
 _Trail = tuple[int, "_Trail"] | None
-_Place = tuple[float, tuple[float, ...]]
+_OwnLine = tuple[float, float]
+"""The last line of a piece, and where the first stroke on it was struck, in beats."""
+
+_Place = tuple[float, tuple[_OwnLine, ...]]
 """The furthest line so far, and the last line of each piece."""
+
+_NO_OWN_LINE = (NOWHERE_BEATS, NOWHERE_BEATS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,16 +115,16 @@ def choose_lines(
         strokes: [hits], equal for strokes of one piece in one channel.
         given_beats: Places of hits that are certain, rising with the hits. A hit before one goes to no line behind it,
             and a stroke of the same piece not to the same line.
-        beats: [hits], where they are struck; None where nobody says, and no two strokes are too close for two lines.
+        beats: [hits], where they are struck; without them no strokes are too close for two lines.
     """
     given = given_beats or {}
     numbers = {stroke: number for number, stroke in enumerate(dict.fromkeys(strokes))}
-    beam: dict[_Place, tuple[float, _Trail]] = {(NOWHERE_BEATS, (NOWHERE_BEATS,) * len(numbers)): (0.0, None)}
+    beam: dict[_Place, tuple[float, _Trail]] = {(NOWHERE_BEATS, (_NO_OWN_LINE,) * len(numbers)): (0.0, None)}
     worth = log_probabilities - np.where(np.arange(ANSWERS) < CANDIDATES, 0.0, NO_LINE_NATS)
     barred = _barred(lines_beats, given, strokes) if given else None
     if barred is not None:
         worth[:, :CANDIDATES][barred] = -np.inf
-    repeated_nats = np.where(_too_close(lines_beats, strokes, beats), 0.0, REPEATED_NATS).tolist()
+    struck_beats = np.full(len(strokes), np.inf) if beats is None else beats
     for hit, (said, lines, stroke) in enumerate(zip(worth, lines_beats.tolist(), strokes, strict=True)):
         hopeful = np.flatnonzero(said >= said.max() - HOPELESS_NATS)
         options = [
@@ -127,7 +132,8 @@ def choose_lines(
         ]
         if hit in given:
             options = [(CANDIDATES // 2, given[hit], 0.0)]
-        beam = _extended(beam, options, lines[0], numbers[stroke], repeated_nats[hit])
+        struck = _Struck(numbers[stroke], float(struck_beats[hit]), ONE_LINE_SHARE * _step_beats(lines))
+        beam = _extended(beam, options, lines[0], struck)
     trail = max(beam.values(), key=lambda hypothesis: hypothesis[0])[1]
     answers = []
     while trail is not None:
@@ -136,17 +142,19 @@ def choose_lines(
     return ChosenLines(np.array(answers[::-1], np.int64), np.exp(log_probabilities), lines_beats, given, barred)
 
 
-def _too_close(lines_beats: FloatArray, strokes: Sequence[Hashable], beats: FloatArray | None) -> npt.NDArray[np.bool_]:
-    """[hits], whether a hit follows another stroke of its piece too soon to be meant for another line."""
-    close = np.zeros(len(strokes), bool)
-    if beats is None:
-        return close
-    least_beats = ONE_LINE_SHARE * np.diff(lines_beats[:, CANDIDATES // 2 : CANDIDATES // 2 + 2])[:, 0]
-    before: dict[Hashable, float] = {}
-    for hit, (stroke, at_beats) in enumerate(zip(strokes, beats.tolist(), strict=True)):
-        close[hit] = at_beats - before.get(stroke, NOWHERE_BEATS) < least_beats[hit]
-        before[stroke] = at_beats
-    return close
+@dataclass(frozen=True)
+class _Struck:
+    """A hit: the number of its piece, where it is struck, and how soon behind another it may share its line."""
+
+    number: int
+    beats: float
+    close_beats: float
+
+
+def _step_beats(lines_beats: Sequence[float]) -> float:
+    """The distance from the nearest line to the nearer of those beside it."""
+    before, nearest, after = lines_beats[CANDIDATES // 2 - 1 : CANDIDATES // 2 + 2]
+    return min(nearest - before, after - nearest)
 
 
 def _barred(
@@ -166,8 +174,7 @@ def _extended(
     beam: dict[_Place, tuple[float, _Trail]],
     options: Sequence[tuple[int, float | None, float]],
     first_line_beats: float,
-    number: int,
-    repeated_nats: float,
+    struck: _Struck,
 ) -> dict[_Place, tuple[float, _Trail]]:
     """The best hypotheses with one hit more; of those that do not differ for the hits to come, the better one.
 
@@ -176,16 +183,19 @@ def _extended(
     """
     found: dict[_Place, tuple[float, _Trail]] = {}
     for (furthest, own), (score, trail) in beam.items():
-        kept = tuple([line if line >= first_line_beats else NOWHERE_BEATS for line in own])
-        before, own_line, after = kept[:number], kept[number], kept[number + 1 :]
+        kept = tuple([one if one[0] >= first_line_beats else _NO_OWN_LINE for one in own])
+        before, own_line, after = kept[: struck.number], kept[struck.number], kept[struck.number + 1 :]
         for answer, line, nats in options:
             total = score + nats
             if line is None:
                 place = (furthest if furthest > first_line_beats else NOWHERE_BEATS, kept)
             else:
-                total -= BACKWARDS_NATS * (line < furthest) + repeated_nats * (line == own_line)
+                repeated = line == own_line[0]
+                close = repeated and struck.beats - own_line[1] < struck.close_beats
+                total -= BACKWARDS_NATS * (line < furthest) + REPEATED_NATS * (repeated and not close)
                 reached = max(line, furthest)
-                place = (reached if reached > first_line_beats else NOWHERE_BEATS, (*before, line, *after))
+                latest = own_line if repeated else (line, struck.beats)
+                place = (reached if reached > first_line_beats else NOWHERE_BEATS, (*before, latest, *after))
             if place not in found or total > found[place][0]:
                 found[place] = (total, (answer, trail))
     worst = max(total for total, _ in found.values()) - HOPELESS_NATS

@@ -1,8 +1,9 @@
-"""Open exported networks: weights that come with the package, and whatever was measured for them, in one file."""
+"""Open exported networks: weights and what was measured for them in one file, which ships or is put before those."""
 
 import os
 from collections.abc import Callable
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
@@ -24,29 +25,39 @@ def other_weights() -> Path | None:
     """The folder of weights that somebody asked for in place of those that ship.
 
     Raises:
-        InputError: It does not exist, or holds no weights.
+        InputError: It cannot be read, holds no weights, or some of a name that does not ship.
     """
     told = os.environ.get(WEIGHTS_VARIABLE)
     if not told:
         return None
-    if not any(Path(told).glob("*.onnx")):
+    folder = Path(told).resolve()
+    found = sorted(path.name for path in folder.glob("*.onnx"))
+    shipped = sorted(one.name for one in _shipped().iterdir() if one.name.endswith(".onnx"))
+    if not found:
         raise InputError(f"{WEIGHTS_VARIABLE} names {told}, where there are no weights (.onnx)")
-    return Path(told)
+    if unknown := sorted({*found} - {*shipped}):
+        raise InputError(
+            f"{WEIGHTS_VARIABLE} names {told}: {', '.join(unknown)} takes no place; names are {', '.join(shipped)}"
+        )
+    return folder
 
 
-def load_weights(name: str) -> bytes:
-    """An ONNX file of the package, or of the folder that somebody put before it.
+def load_weights(name: str, folder: Path | None = None) -> bytes:
+    """An ONNX file of the package, or of a folder that is put before it and has such a file.
 
     Raises:
-        InputError: That folder or its file cannot be read.
+        InputError: The folder's file cannot be read.
     """
-    folder = other_weights()
     if folder is None or not (folder / name).is_file():
-        return files("beatnet_align").joinpath("weights", name).read_bytes()
+        return _shipped().joinpath(name).read_bytes()
     try:
         return (folder / name).read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {folder / name}: {error.strerror}") from error
+
+
+def _shipped() -> Traversable:
+    return files("beatnet_align").joinpath("weights")
 
 
 def quiet_onnxruntime() -> ModuleType:

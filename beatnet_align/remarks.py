@@ -58,11 +58,6 @@ def group_remarks(plan: EditPlan) -> tuple[str, ...]:
     )
 
 
-def weights_remarks(folder: Path | None) -> tuple[str, ...]:
-    """Of networks that did not come with the program."""
-    return () if folder is None else (f"networks in {folder} took the place of those that come with the program",)
-
-
 def name_remarks(plan: EditPlan, take: Take) -> tuple[str, ...]:
     """Of a plan that was made of a take by another name."""
     if plan.take.name == take.name:

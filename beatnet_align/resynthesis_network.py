@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from beatnet_align.errors import InputError
-from beatnet_align.onnx_networks import load_weights, open_network
+from beatnet_align.onnx_networks import load_weights, open_network, other_weights
 
 Network = Callable[[npt.NDArray[np.float32], npt.NDArray[np.float32]], npt.NDArray[np.float32]]
 """Audio [channels, samples] and conditioning [ROWS, samples] to audio [channels, samples]."""
@@ -70,7 +70,7 @@ def open_resynthesiser(model: str) -> Resynthesiser:
     if path.is_file():
         content = path.read_bytes()
     elif model in shipped_names():
-        content = load_weights(f"{_PREFIX}{model}{_SUFFIX}")
+        content = load_weights(f"{_PREFIX}{model}{_SUFFIX}", other_weights())
     else:
         names = ", ".join(shipped_names()) or "none"
         raise InputError(

@@ -8,12 +8,13 @@ continued tail; where an attack moves closer, a crossfade. Training and the effe
 
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
 
 from beatnet_align.autoregression import CONTEXT_SECONDS, tail_model
-from beatnet_align.onnx_networks import load_weights, open_network
+from beatnet_align.onnx_networks import load_weights, open_network, other_weights
 from beatnet_align.take import Audio
 from beatnet_align.units import Float32Array, FloatArray, power_to_db, seconds_to_samples
 
@@ -172,10 +173,14 @@ class SeamNetwork:
         return one.mixed(self.gains(one.features, neighbours_of(one.features)))
 
 
-@lru_cache(maxsize=1)
 def shipped_seamnet() -> SeamNetwork:
-    """The network that comes with the package, loaded once."""
-    return SeamNetwork(load_weights(WEIGHTS_NAME))
+    """The network that comes with the package, or the one that is put before it, loaded once."""
+    return _loaded(other_weights())
+
+
+@lru_cache(maxsize=1)
+def _loaded(folder: Path | None) -> SeamNetwork:
+    return SeamNetwork(load_weights(WEIGHTS_NAME, folder))
 
 
 def neighbours_of(features: Float32Array) -> Float32Array:

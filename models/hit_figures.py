@@ -5,7 +5,7 @@ estimate lies within 5 ms of it, and *found* when one lies within 25 ms.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 
 import mir_eval
@@ -15,17 +15,16 @@ from beatnet_align.hit_outputs import GROUP_OF_PIECE, PIECE_GROUPS
 from beatnet_align.hits import Piece
 from beatnet_align.nearest import nearest
 from beatnet_align.units import FloatArray
+from models.hit_rises import AUDIBLE_DB
 from models.onset_figures import HeardTake, OnsetFigures, TrueHit, median_bias_seconds, onset_figures
 
 TIMED_SECONDS, FOUND_SECONDS = 0.005, 0.025
 FLAM_SECONDS = (0.012, 0.040)
 SOFT_VELOCITY = 0.3
 VELOCITY_BANDS = ((0.0, 0.3), (0.3, 0.6), (0.6, 1.0))
-RISE_BANDS_DB = ((0.0, 3.0), (3.0, 6.0), (6.0, 12.0), (12.0, np.inf))
+RISE_BANDS_DB = ((0.0, AUDIBLE_DB), (AUDIBLE_DB, 6.0), (6.0, 12.0), (12.0, np.inf))
 ALONE_SECONDS = 0.030
 """Rises at hits with others this close may be the others'."""
-HEARD_DB = 3.0
-"""What raises no channel by this much cannot be told from what sounds anyway."""
 CONFIDENCE_BINS = 10
 
 
@@ -64,8 +63,8 @@ class HitFigures:
         takes: How many.
         bias_seconds: Median error of matched onsets, positive where they are late; taken off before the rest.
         onsets: By tolerance (``2_ms`` and so on), merged.
-        heard: The same without hits that stand alone and raise no channel by 3 dB, and without what was found of them;
-            as ``onsets`` where nobody measured that.
+        heard: The same without hits that stand alone and are not heard: that raise no channel by 3 dB, see
+            ``hit_rises.py``. Finding them is no mistake. As ``onsets`` where nobody measured that.
         soft, ornaments: Share of such hits that are timed.
         flams: Share of pairs of pieces 12 to 40 ms apart of which both are timed; no estimate can serve for both.
         pieces, velocities: Share of hits timed, by piece and by band of velocity.
@@ -97,6 +96,7 @@ def hit_figures(takes: Sequence[HeardTake]) -> HitFigures:
         InputError: Times are not finite, or not in seconds.
     """
     bias_seconds = median_bias_seconds(takes)
+    onsets = onset_figures(takes, bias_seconds=bias_seconds)
     judged = [hit for take in takes for hit in _judged(take, bias_seconds)]
     knows_pieces = any(hit.piece is not Piece.UNKNOWN for take in takes for hit in take.estimated_hits)
 
@@ -106,14 +106,14 @@ def hit_figures(takes: Sequence[HeardTake]) -> HitFigures:
     return HitFigures(
         takes=len(takes),
         bias_seconds=bias_seconds,
-        onsets=onset_figures(takes, bias_seconds=bias_seconds),
-        heard=onset_figures([_without_unheard(take, bias_seconds) for take in takes], bias_seconds=bias_seconds),
+        onsets=onsets,
+        heard=onset_figures(takes, bias_seconds=bias_seconds, left_out=_unheard_seconds),
         soft=timed(lambda hit: hit.velocity < SOFT_VELOCITY),
         ornaments=timed(lambda hit: hit.ornament),
         flams=Share.of(both for take in takes for both in _flams_timed(take, bias_seconds)),
         pieces={piece.value: Share.of(h.timed for h in judged if h.true.piece is piece) for piece in Piece},
         velocities={f"{low:g}-{high:g}": _velocity_share(judged, low, high) for low, high in VELOCITY_BANDS},
-        rises={f"{low:g}-{high:g} dB": _rise_share(judged, low, high) for low, high in RISE_BANDS_DB},
+        rises={_band_name(low, high): _rise_share(judged, low, high) for low, high in RISE_BANDS_DB},
         groups={group: _group_share(judged if knows_pieces else [], i) for i, group in enumerate(PIECE_GROUPS)},
         reliability=reliability(takes, bias_seconds),
     )
@@ -189,23 +189,10 @@ def _alone(take: HeardTake) -> dict[float, bool]:
     )
 
 
-def _without_unheard(take: HeardTake, bias_seconds: float) -> HeardTake:
-    """The take without hits that nobody can hear, and without the estimates that nevertheless found them."""
+def _unheard_seconds(take: HeardTake) -> FloatArray:
+    """Onsets of the hits that nobody can hear, ascending."""
     alone = _alone(take)
-    unheard = {hit.seconds for hit in take.true_hits if alone[hit.seconds] and hit.rise_db < HEARD_DB}
-    if not unheard:
-        return take
-    true = take.true_seconds
-
-    def of_unheard(seconds: float) -> bool:
-        closest = float(nearest(np.array([seconds]), true)[0])
-        return closest in unheard and abs(closest - seconds) <= FOUND_SECONDS
-
-    return replace(
-        take,
-        true_hits=tuple(hit for hit in take.true_hits if hit.seconds not in unheard),
-        estimated_hits=tuple(hit for hit in take.estimated_hits if not of_unheard(hit.seconds - bias_seconds)),
-    )
+    return np.sort([hit.seconds for hit in take.true_hits if alone[hit.seconds] and hit.rise_db < AUDIBLE_DB])
 
 
 def _flams_timed(take: HeardTake, bias_seconds: float) -> list[bool]:
@@ -229,6 +216,10 @@ def _has_near(seconds: float, others: FloatArray, window_seconds: float) -> bool
 def _velocity_share(judged: Sequence[_Judged], low: float, high: float) -> Share:
     """Share of timed hits in a band, its upper edge left out unless it is 1."""
     return Share.of(hit.timed for hit in judged if low <= hit.true.velocity < high or hit.true.velocity == high == 1.0)
+
+
+def _band_name(low_db: float, high_db: float) -> str:
+    return f"{low_db:g}-{high_db:g} dB" if np.isfinite(high_db) else f"over {low_db:g} dB"
 
 
 def _rise_share(judged: Sequence[_Judged], low_db: float, high_db: float) -> Share:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from beatnet_align.hit_outputs import GROUP_OF_PIECE, PIECE_GROUPS, PIECES
 from beatnet_align.units import Float32Array
 from models.hit_pool import HitLabels
+from models.hit_rises import AUDIBLE_DB
 
 SPREAD_FRAMES = 0.6
 """Standard deviation of the bump around an onset. Without any spread ADTOF was "way worse" (docs/evidence.md); with
@@ -18,9 +19,6 @@ REACH_FRAMES = 1.6
 
 IGNORED_FRAMES = 4.0
 """Around hits that nobody could hear, nothing is learned."""
-
-AUDIBLE_DB = 3.0
-"""A rise under this in every channel is inaudible."""
 
 SIBLING_FRAMES = 0.5
 _GROUP_OF = np.array([GROUP_OF_PIECE[piece] for piece in PIECES])

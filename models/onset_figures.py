@@ -4,7 +4,7 @@ Times are seconds. Onsets are matched through mir_eval, each at most once, after
 merged.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import mir_eval
@@ -30,7 +30,8 @@ class TrueHit:
         velocity: 0 to 1.
         ornament: Whether it belongs to a drag, ruff or ghost double.
         own_channel: Name of the microphone that stands at its piece; None where there is none.
-        rise_db: How far it, or what sounds with it, raises the channel that it raises most; NaN where nobody measured.
+        rise_db: How far it, or what sounds with it, raises that one of the heard channels that it raises most, see
+            ``hit_rises.py``; NaN where nobody measured.
     """
 
     seconds: float
@@ -113,6 +114,7 @@ def onset_figures(
     windows_seconds: Sequence[float] = ONSET_WINDOWS_SECONDS,
     merge_seconds: float = MERGE_SECONDS,
     bias_seconds: float = 0.0,
+    left_out: Callable[[HeardTake], FloatArray] = lambda _: np.zeros(0),
 ) -> dict[str, OnsetFigures]:
     """F-measure, precision and recall at several tolerances.
 
@@ -121,6 +123,8 @@ def onset_figures(
         windows_seconds: Tolerances.
         merge_seconds: True and estimated onsets this close are one.
         bias_seconds: Taken off the estimates.
+        left_out: Tells of a take which true onsets count neither way, ascending: an estimate that matches one, and no
+            other, is no false one.
 
     Raises:
         InputError: Times are not finite, or not in seconds.
@@ -129,14 +133,12 @@ def onset_figures(
     for take in takes:
         validate_events(take.true_seconds, f"true onsets of {take.name}")
         validate_events(take.estimated_seconds, f"estimated onsets of {take.name}")
-        true = merged(take.true_seconds, merge_seconds)
-        onsets.append((true, merged(take.estimated_seconds, merge_seconds) - bias_seconds))
+        unjudged = left_out(take)
+        true = merged(take.true_seconds[~np.isin(take.true_seconds, unjudged)], merge_seconds)
+        onsets.append((true, unjudged, merged(take.estimated_seconds, merge_seconds) - bias_seconds))
     figures = {}
     for window_seconds in windows_seconds:
-        counts = [
-            (len(mir_eval.util.match_events(true, estimated, window_seconds)), len(estimated), len(true))
-            for true, estimated in onsets
-        ]
+        counts = [_counts(*of_take, window_seconds) for of_take in onsets]
         each = np.array([_scores(*count) for count in counts if count[2]])
         means = each.mean(axis=0) if len(each) else np.full(3, np.nan)
         matched, estimates, events = (sum(count[i] for count in counts) for i in range(3))
@@ -145,6 +147,15 @@ def onset_figures(
             float(means[0]), float(means[1]), float(means[2]), *pooled
         )
     return figures
+
+
+def _counts(
+    true: FloatArray, unjudged: FloatArray, estimated: FloatArray, window_seconds: float
+) -> tuple[int, int, int]:
+    """Matches, estimates that are judged, and true events."""
+    matches = mir_eval.util.match_events(true, estimated, window_seconds)
+    others = np.delete(estimated, [late for _, late in matches])
+    return len(matches), len(estimated) - len(mir_eval.util.match_events(unjudged, others, window_seconds)), len(true)
 
 
 def _scores(matched: int, estimated: int, true: int) -> tuple[float, float, float]:

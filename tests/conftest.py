@@ -1,5 +1,6 @@
 """What all tests share: Hypothesis draws the same examples on every machine, and no slow machine fails a test."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -11,12 +12,15 @@ from beatnet_align.demo import demo_folder
 from beatnet_align.edit_plan import EditPlan
 from beatnet_align.effect import BeatDetective
 from beatnet_align.engines import Engine
+from beatnet_align.onnx_networks import WEIGHTS_VARIABLE
 from beatnet_align.reference_hits import truth_tempo
 from beatnet_align.take import Take
 from beatnet_align.tempo_source import TempoRequest
 
 settings.register_profile("stable", derandomize=True, deadline=None, print_blob=True)
 settings.load_profile("stable")
+
+os.environ.pop(WEIGHTS_VARIABLE, None)  # tests are about the networks that ship
 
 
 @pytest.fixture(scope="session")

@@ -52,9 +52,9 @@ def test_hits_know_how_far_they_raise_the_loudest_of_the_channels_that_are_left(
     known = KnownTake(
         take_from_array(audio, RATE, ["kick", "room"], [Role.KICK, Role.ROOM]), (TrueHit(0.25), TrueHit(0.5))
     )
-    whole, far = (under(condition, known, np.random.default_rng(1)) for condition in (Condition.ALL, Condition.FAR))
-    assert whole is not None and far is not None
-    nothing, struck = (hit.rise_db for hit in whole.true_hits)
+    both, far = (under(condition, known, np.random.default_rng(1)) for condition in (Condition.ALL, Condition.FAR))
+    assert both is not None and far is not None
+    nothing, struck = (hit.rise_db for hit in both.true_hits)
     assert nothing < 8.0 and struck > 15.0
     assert all(hit.rise_db < 8.0 for hit in far.true_hits)
 

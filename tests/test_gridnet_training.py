@@ -209,7 +209,7 @@ def test_confidence_expects_as_many_errors_as_there_are(run: Path) -> None:
     expected, found, nats = 0.0, 0, {"plain": 0.0, "fitted": 0.0}
     for example in drawn:
         tokens = example.tokens
-        chosen = choose_lines(model(tokens), tokens.lines_beats, tokens.groups.tolist())
+        chosen = choose_lines(model(tokens), tokens.lines_beats, tokens.groups.tolist(), beats=tokens.beats)
         told = (example.answers < CANDIDATES) & (chosen.answers < CANDIDATES)
         wrong = (chosen.answers != example.answers)[told]
         for name, confidence in (("plain", plain.confidence), ("fitted", fitted)):

@@ -151,22 +151,40 @@ def test_hits_that_stand_alone_are_judged_by_the_rise_in_level() -> None:
         TrueHit(5.0),  # nobody measured
     )
     rises = hit_figures([HeardTake("rises", hits, tuple(EstimatedHit(hit.seconds) for hit in hits[1:]))]).rises
-    assert rises == {"0-3 dB": Share(1, 2), "3-6 dB": Share(0, 0), "6-12 dB": Share(0, 0), "12-inf dB": Share(1, 1)}
+    assert rises == {"0-3 dB": Share(1, 2), "3-6 dB": Share(0, 0), "6-12 dB": Share(0, 0), "over 12 dB": Share(1, 1)}
 
 
-def test_what_nobody_can_hear_is_left_out_of_the_second_figures_with_what_was_found_of_it() -> None:
+def test_what_nobody_can_hear_counts_neither_way_in_the_second_figures() -> None:
     hits = (
         TrueHit(1.0, rise_db=1.0),  # not found
         TrueHit(2.0, rise_db=2.0),  # found
         TrueHit(3.0, rise_db=20.0),
         TrueHit(4.0, rise_db=1.0),  # found; another is near, and may be what is heard
         TrueHit(4.02, rise_db=1.0),
+        TrueHit(6.0, rise_db=1.0),  # found three times
+        TrueHit(7.0, rise_db=1.0),
+        TrueHit(7.035, rise_db=20.0),  # found, and none of the one before
     )
-    estimates = tuple(EstimatedHit(seconds) for seconds in (2.003, 3.003, 4.003, 5.003))  # the last one is false
-    figures = hit_figures([HeardTake("unheard", hits, estimates)])
+    found = (2.003, 3.003, 4.003, 5.003, 5.985, 6.003, 6.021, 7.019)  # one at 5 s and two at 6 s are false
+    figures = hit_figures([HeardTake("unheard", hits, tuple(EstimatedHit(seconds) for seconds in found))])
     assert figures.bias_seconds == pytest.approx(0.003)
-    assert (figures.onsets["2_ms"].precision, figures.onsets["2_ms"].recall) == (3 / 4, 3 / 5)
-    assert (figures.heard["2_ms"].precision, figures.heard["2_ms"].recall) == (2 / 3, 2 / 3)
+    at = figures.onsets["25_ms"]
+    assert (at.precision, at.recall) == (5 / 8, 5 / 8)
+    at = figures.heard["25_ms"]
+    assert (at.precision, at.recall) == (3 / 6, 3 / 4)
+
+
+def test_a_late_estimate_of_what_nobody_can_hear_is_no_false_one_where_it_would_have_matched() -> None:
+    hits = (*(TrueHit(float(i), rise_db=20.0) for i in range(1, 9)), TrueHit(9.0, rise_db=1.0))
+    estimates = tuple(EstimatedHit(float(i)) for i in range(1, 9))
+    figures = hit_figures([HeardTake("late", hits, (*estimates, EstimatedHit(9.04)))])
+    assert figures.heard["50_ms"].precision == 1.0
+    assert figures.heard["25_ms"].precision == 8 / 9
+
+
+def test_a_true_hit_without_a_time_is_an_error() -> None:
+    with pytest.raises(InputError, match="true onsets of take hold NaN"):
+        hit_figures([heard(np.array([1.0, np.nan]), np.array([1.0]))])
 
 
 def test_pieces_are_judged_by_group_where_a_found_hit_has_its_own_microphone() -> None:

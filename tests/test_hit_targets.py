@@ -13,8 +13,8 @@ from beatnet_align.hit_outputs import GROUP_OF_PIECE, PIECE_GROUPS, PIECES, ROLE
 from beatnet_align.hits import Piece
 from beatnet_align.roles import Role
 from models.hit_pool import HitLabels
+from models.hit_rises import AUDIBLE_DB
 from models.hit_targets import (
-    AUDIBLE_DB,
     IGNORED_FRAMES,
     REACH_FRAMES,
     Targets,

@@ -83,6 +83,20 @@ def test_strokes_too_close_for_two_lines_may_share_one(apart_beats: float, lines
         assert [found.line_beats(i) for i in range(2)] == wanted
 
 
+@pytest.mark.parametrize("between", [LEAVE, 4])
+def test_closeness_counts_from_the_first_stroke_on_the_line(between: int) -> None:
+    said = told({4: 1.0}, {between: 1.0}, {4: 0.7, 5: 0.3})
+    found = choose_lines(said, lines_around([4, 4, 4]), ["snare"] * 3, beats=np.array([0.98, 1.02, 1.06]))
+    assert found.line_beats(2) == 1.25
+
+
+@pytest.mark.parametrize("lines", [[0.75, 1.0, 1.375], [0.625, 1.0, 1.25]])
+def test_uneven_lines_are_as_close_as_the_nearer_one(lines: list[float]) -> None:
+    around = np.array([[lines[0] - 1.0, lines[0] - 0.75, lines[0] - 0.5, *lines, 2.0, 2.5, 3.0]] * 2)
+    found = choose_lines(told({4: 1.0}, {4: 0.7, 5: 0.3}), around, ["snare"] * 2, beats=np.array([1.0, 1.06]))
+    assert [found.line_beats(i) for i in range(2)] == [1.0, lines[2]]
+
+
 def given_at(line: float, nearest: list[int], strokes: list[str], *hits: dict[int, float]) -> list[float | None]:
     """Lines where the place of the middle hit is given."""
     found = choose_lines(told(*hits), lines_around(nearest), strokes, {len(hits) // 2: line})
