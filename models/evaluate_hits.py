@@ -239,7 +239,10 @@ def _run(chosen: argparse.Namespace) -> None:
     recordings = [] if chosen.recordings is None else takes.recordings(chosen.recordings, chosen.limit)
     options = DetectorOptions(OnsetSettings(sensitivity=chosen.sensitivity / 100.0))
     detectors = {name: DETECTORS[name](options) for name in chosen.detectors}
-    detectors |= {path.stem: hitnet(replace(options, weights=path)) for path in chosen.weights}
+    for path in chosen.weights:
+        if path.stem in detectors:
+            raise InputError(f"two detectors are called {path.stem}: rename a file, so that tables can tell them apart")
+        detectors[path.stem] = hitnet(replace(options, weights=path))
     figures: dict[str, Rows] = {}
     for material, loaders in materials.items():
         with tqdm(total=len(loaders), desc=material, unit=" takes", disable=None) as bar:

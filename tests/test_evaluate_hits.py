@@ -206,6 +206,10 @@ def test_the_command_prints_tables_and_writes_json_and_a_picture(
         (["--sessions", "nowhere", "--limit", "0"], "--limit must be at least 1"),
         (["--sessions", str(demo_folder()), "--sensitivity", "200"], "sensitivity must lie between"),
         (["--sessions", str(demo_folder()), "--detectors", "hitnet", "--weights", "nowhere.onnx"], "HitNet's weights"),
+        (
+            ["--sessions", str(demo_folder()), "--detectors", "hitnet", "--weights", "other/hitnet.onnx"],
+            "two detectors are called hitnet",
+        ),
     ],
 )
 def test_what_cannot_be_used_ends_in_one_line(

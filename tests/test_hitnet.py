@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from beatnet_align.hit_outputs import CHANNEL_ROWS, GROUP, HIT, HIT_OFFSET, OWN,
 from beatnet_align.hit_refiner import WEIGHTS_NAME
 from beatnet_align.hitnet import BLOCK_SECONDS, CONTEXT_SECONDS, GATE_DB, Decoding, HitNetModel, find_hits
 from beatnet_align.hits import Hit, Piece
+from beatnet_align.onnx_networks import load_weights
 from beatnet_align.roles import Role
 from beatnet_align.take import Take, take_from_array
 from beatnet_align.travel import EXTRA_TRAVEL_SECONDS
@@ -37,6 +39,7 @@ Outputs = tuple[torch.Tensor, torch.Tensor]
 BODIES = ("dilated", "nearby")
 STEM_REACH, MIXING_REACH, HEADS_REACH = 2 + 1 + 2, 1, 1 + 1
 BODY_REACH = {"dilated": 1 + 2, "nearby": 2 * (8 + 1)}
+HELD_OUT = Path(__file__).parents[1] / "models" / "held_out" / "hitnet.onnx"
 RATES_HZ = (22_050, 44_100, 48_000, 96_000, 44_101)
 OPEN = Decoding(Thresholds(0.018, 0.018), (0.8, 0.1), (0.9, -0.2))
 """Thresholds about where an untrained network's outputs lie, so that it finds something."""
@@ -473,7 +476,14 @@ def test_the_level_of_each_channel_does_not_matter(gains_db: tuple[float, float]
 
 @pytest.mark.parametrize("name", ["hitnet.onnx", "refiner.onnx"])
 def test_shipped_weights_name_no_source_file(name: str) -> None:
-    assert b".py" not in files("beatnet_align").joinpath("weights", name).read_bytes()
+    assert b".py" not in load_weights(name)
+
+
+def test_the_weights_that_figures_come_from_are_another_run_of_the_network(demo_take: Take) -> None:
+    shipped, held_out = load_weights("hitnet.onnx"), HELD_OUT.read_bytes()
+    assert shipped != held_out
+    hits, others = (find_hits(demo_take, model=HitNetModel(one)) for one in (shipped, held_out))
+    assert 0.9 < len(others) / len(hits) < 1.1
 
 
 HATS = (Piece.HIHAT_CLOSED, Piece.HIHAT_OPEN, Piece.HIHAT_PEDAL)
