@@ -1,18 +1,19 @@
 """What perfect knowledge reaches: takes aligned by a phase-locked splice, and by separation, that are told the truth.
 
-    python -m datagen.oracle DIR [--examples N] [--split test] [--errors]
+    python -m datagen.oracle DIR [--examples N] [--split test] [--errors] [--causes]
     python -m datagen.oracle SESSION -o OUT --render separate [--fill neural]
 
 The figures of a dataset are the ceiling for every engine that cuts or separates, beside the untouched takes and the
-engines, which are told the tempo and the grid alone; --errors spoils what the separation is told. Of a session, a
-folder with take/ and truth.json, the aligned stems are written, for a scorer elsewhere.
+engines, which are told the tempo and the grid alone; --errors spoils what the separation is told, --causes tells why
+hits are not in their place. Of a session, a folder with take/ and truth.json, the aligned stems are written, for a
+scorer elsewhere.
 """
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from beatnet_align.tempo_source import TempoRequest
 from datagen.commands import exit_status
 from datagen.config import Split
 from datagen.dataset import read_split
+from datagen.misplaced import Cause, misplaced
 from datagen.perfect_plan import perfect_plan, perfect_plan_of_session, reference_hit
 from datagen.plan_errors import ERRORS, spoilt
 
@@ -59,8 +61,22 @@ def read_example(folder: Path, entry: Mapping[str, Any]) -> tuple[Take, Take, tu
     return takes[0], takes[1], hits
 
 
-def measure(folder: Path, entry: Mapping[str, Any], *, errors: bool = False) -> dict[str, dict[str, float]]:
-    """Figures of one example by engine; with ``errors``, of spoilt knowledge as well."""
+@dataclass(frozen=True)
+class ExampleFigures:
+    """Of one example.
+
+    Attributes:
+        rows: Engine to figure to value.
+        misplaced: Engine to the number of hits that are scored, and to how many are not in place for each cause; of no
+            engine where nobody asked.
+    """
+
+    rows: Mapping[str, Mapping[str, float]]
+    misplaced: Mapping[str, tuple[int, Mapping[Cause, int]]]
+
+
+def measure(folder: Path, entry: Mapping[str, Any], *, errors: bool = False, causes: bool = False) -> ExampleFigures:
+    """Figures of one example by engine; with ``errors`` of spoilt knowledge too, with ``causes`` what went wrong."""
     take, target, hits = read_example(folder, entry)
     grid = Grid.from_json(entry["grid"])
     tempo = TempoRequest(tempo_map=TempoMap.from_json(entry["tempo_map"]))
@@ -74,9 +90,25 @@ def measure(folder: Path, entry: Mapping[str, Any], *, errors: bool = False) -> 
         rng = np.random.default_rng([_ERRORS_SEED, entry["index"]])
         plans |= {f"separated, {name}": spoilt(take, told, one, rng) for name, one in ERRORS.items()}
     rows = {UNTOUCHED: evaluate(take, take, target, hits)}
+    astray = {}
     for name, plan in plans.items():
-        rows[name] = evaluate(take, replace(take, source=ArraySource(render_whole(take, plan))), target, hits)
-    return rows
+        output = replace(take, source=ArraySource(render_whole(take, plan)))
+        rows[name] = evaluate(take, output, target, hits)
+        if causes:
+            astray[name] = misplaced(plan, target, output, hits)
+    return ExampleFigures(rows, astray)
+
+
+def causes_table(examples: Sequence[ExampleFigures]) -> str:
+    """By engine, the share of all examples' hits that are not in place, by cause, as text."""
+    shares = {}
+    for engine in examples[0].misplaced:
+        counts = [example.misplaced[engine] for example in examples]
+        hits = sum(scored for scored, _ in counts)
+        shares[engine] = {
+            cause.value: sum(astray.get(cause, 0) for _, astray in counts) / hits if hits else np.nan for cause in Cause
+        }
+    return figures_table(shares)
 
 
 def write_session(session: Path, out_dir: Path, way: Render, fill: Fill = Fill.AUTO, *, force: bool = False) -> None:
@@ -101,6 +133,7 @@ def main() -> int:
     parser.add_argument("--split", choices=[split.value for split in Split], default="test", help="(%(default)s)")
     parser.add_argument("--examples", type=int, default=1000, help="at most so many (%(default)d)")
     parser.add_argument("--errors", action="store_true", help="also separate with spoilt knowledge")
+    parser.add_argument("--causes", action="store_true", help="also tell why hits are not in their place")
     parser.add_argument("-o", "--out", type=Path, help="write the stems of a session here")
     parser.add_argument("--render", choices=list(Render), help=f"of a session ({Render.AUTO})")
     parser.add_argument("--fill", choices=list(Fill), help=f"of a session ({Fill.AUTO})")
@@ -121,10 +154,13 @@ def _run(chosen: argparse.Namespace) -> None:
     if chosen.out or chosen.render or chosen.fill or chosen.force:
         raise InputError(f"{chosen.dataset} is no session; -o, --render, --fill and --force are for sessions")
     entries = read_split(chosen.dataset, Split(chosen.split))[: chosen.examples]
-    rows = [
-        measure(chosen.dataset, entry, errors=chosen.errors) for entry in tqdm(entries, unit=" examples", disable=None)
+    examples = [
+        measure(chosen.dataset, entry, errors=chosen.errors, causes=chosen.causes)
+        for entry in tqdm(entries, unit=" examples", disable=None)
     ]
-    print(f"mean of {len(rows)} examples\n{figures_table(mean_figures(rows))}")
+    print(f"mean of {len(examples)} examples\n{figures_table(mean_figures([one.rows for one in examples]))}")
+    if chosen.causes:
+        print(f"\nhits more than 2 ms from their place, share of all\n{causes_table(examples)}")
 
 
 if __name__ == "__main__":

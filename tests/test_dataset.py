@@ -192,7 +192,7 @@ def test_perfect_knowledge_aligns_what_the_generator_made(tmp_path: Path) -> Non
     sources = Sources(3, ("synth1",), groove_probability=0.0)
     human = replace(CLEAN, images=False, timing_preset=TimingPreset.HUMAN, train=sources, validation=Sources())
     write_dataset(human, tmp_path / "data", workers=1)
-    figures = mean_figures([measure(tmp_path / "data", entry) for entry in read_manifest(tmp_path / "data")])
+    figures = mean_figures([measure(tmp_path / "data", entry).rows for entry in read_manifest(tmp_path / "data")])
     assert list(figures) == [
         "untouched",
         "onset-quantise",
