@@ -20,7 +20,7 @@ from beatnet_align.hits import Hit
 from beatnet_align.line_claims import line_claims
 from beatnet_align.line_confidence import LineConfidence
 from beatnet_align.line_decoding import choose_lines
-from beatnet_align.onnx_networks import load_weights, open_network, other_weights
+from beatnet_align.onnx_networks import load_network, open_network, other_weights
 from beatnet_align.tempo_map import TempoMap
 from beatnet_align.units import Float32Array, FloatArray
 
@@ -96,7 +96,7 @@ def shipped_gridnet() -> GridNetModel:
 
 @lru_cache(maxsize=1)
 def _loaded(folder: Path | None) -> GridNetModel:
-    return GridNetModel(load_weights(WEIGHTS_NAME, folder))
+    return load_network(GridNetModel, WEIGHTS_NAME, folder)
 
 
 def gridnet_claims(

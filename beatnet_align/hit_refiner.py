@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from beatnet_align.hit_features import FEATURE_RATE_HZ
 from beatnet_align.hit_outputs import PIECE_GROUPS
-from beatnet_align.onnx_networks import load_weights, open_network, other_weights
+from beatnet_align.onnx_networks import load_network, open_network, other_weights
 from beatnet_align.onset_timing import smoothed_energy
 from beatnet_align.take import Audio
 from beatnet_align.units import FloatArray, IntArray, power_to_db
@@ -173,7 +173,7 @@ def shipped_refiner() -> HitRefiner:
 
 @lru_cache(maxsize=1)
 def _loaded(folder: Path | None) -> HitRefiner:
-    return HitRefiner(load_weights(WEIGHTS_NAME, folder))
+    return load_network(HitRefiner, WEIGHTS_NAME, folder)
 
 
 def with_usual_correction(

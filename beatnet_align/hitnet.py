@@ -34,7 +34,7 @@ from beatnet_align.hit_refiner import HitRefiner, shipped_refiner, with_usual_co
 from beatnet_align.hits import Hit, Piece
 from beatnet_align.kicks import KICK, HeardHits, kick_echoes, kicks_among_snares
 from beatnet_align.leaps import leaps
-from beatnet_align.onnx_networks import load_weights, open_network, other_weights
+from beatnet_align.onnx_networks import load_network, open_network, other_weights
 from beatnet_align.roles import Role
 from beatnet_align.take import Audio, Take
 from beatnet_align.travel import extra_travel_seconds
@@ -155,7 +155,7 @@ def shipped_hitnet() -> HitNetModel:
 
 @lru_cache(maxsize=1)
 def _loaded(folder: Path | None) -> HitNetModel:
-    return HitNetModel(load_weights(WEIGHTS_NAME, folder))
+    return load_network(HitNetModel, WEIGHTS_NAME, folder)
 
 
 def find_hits(

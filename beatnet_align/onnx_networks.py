@@ -31,7 +31,7 @@ def other_weights() -> Path | None:
     if not told:
         return None
     folder = Path(told).resolve()
-    found = sorted(path.name for path in folder.glob("*.onnx"))
+    found = sorted(path.name for path in folder.glob("*.onnx") if path.is_file())
     shipped = sorted(one.name for one in _shipped().iterdir() if one.name.endswith(".onnx"))
     if not found:
         raise InputError(f"{WEIGHTS_VARIABLE} names {told}, where there are no weights (.onnx)")
@@ -53,7 +53,19 @@ def load_weights(name: str, folder: Path | None = None) -> bytes:
     try:
         return (folder / name).read_bytes()
     except OSError as error:
-        raise InputError(f"cannot read {folder / name}: {error.strerror}") from error
+        raise InputError(f"cannot be read: {error.strerror}") from error
+
+
+def load_network(kind: Callable[[bytes], Measured], name: str, folder: Path | None) -> Measured:
+    """A network of :func:`load_weights`, opened.
+
+    Raises:
+        InputError: The folder's file cannot be read, or is no such network; the message names it.
+    """
+    try:
+        return kind(load_weights(name, folder))
+    except InputError as error:
+        raise error if folder is None else InputError(f"{folder / name}: {error}") from error
 
 
 def _shipped() -> Traversable:
@@ -100,7 +112,10 @@ def open_network(
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others have work for a waiting core
     try:
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        told = session.get_modelmeta().custom_metadata_map
-        return session, parse(told[entry] if absent is None else told.get(entry, absent))
+        text = session.get_modelmeta().custom_metadata_map.get(entry, absent)
+        measured = None if text is None else parse(text)
     except Exception as error:  # onnxruntime's own errors share no other base
         raise InputError(f"these weights are no {network}'s: {error}") from error
+    if measured is None:
+        raise InputError(f"these weights are no {network}'s: they lack the entry {entry!r}")
+    return session, measured

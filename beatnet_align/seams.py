@@ -14,7 +14,7 @@ import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
 
 from beatnet_align.autoregression import CONTEXT_SECONDS, tail_model
-from beatnet_align.onnx_networks import load_weights, open_network, other_weights
+from beatnet_align.onnx_networks import load_network, open_network, other_weights
 from beatnet_align.take import Audio
 from beatnet_align.units import Float32Array, FloatArray, power_to_db, seconds_to_samples
 
@@ -180,7 +180,7 @@ def shipped_seamnet() -> SeamNetwork:
 
 @lru_cache(maxsize=1)
 def _loaded(folder: Path | None) -> SeamNetwork:
-    return SeamNetwork(load_weights(WEIGHTS_NAME, folder))
+    return load_network(SeamNetwork, WEIGHTS_NAME, folder)
 
 
 def neighbours_of(features: Float32Array) -> Float32Array:

@@ -138,7 +138,7 @@ def read_split(folder: Path, split: Split) -> list[dict[str, Any]]:
     entries = [entry for entry in whole if entry["split"] == split.value]
     if not entries:
         there = ", ".join(dict.fromkeys(str(entry["split"]) for entry in whole)) or "none"
-        raise InputError(f"{folder} holds no examples for {split}; its splits are {there}")
+        raise InputError(f"{folder} holds no examples for {split}; its splits are {there}: choose one of them")
     return entries
 
 

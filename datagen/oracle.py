@@ -100,14 +100,15 @@ def measure(folder: Path, entry: Mapping[str, Any], *, errors: bool = False, cau
 
 
 def causes_table(examples: Sequence[ExampleFigures]) -> str:
-    """By engine, the share of all examples' hits that are not in place, by cause, as text."""
+    """By engine, the share of all examples' hits that are in place, and of those that are not by cause, as text."""
     shares = {}
     for engine in examples[0].misplaced:
         counts = [example.misplaced[engine] for example in examples]
         hits = sum(scored for scored, _ in counts)
-        shares[engine] = {
+        of_causes = {
             cause.value: sum(astray.get(cause, 0) for _, astray in counts) / hits if hits else np.nan for cause in Cause
         }
+        shares[engine] = {"in place": 1.0 - sum(of_causes.values()), **of_causes}
     return figures_table(shares)
 
 
@@ -145,6 +146,8 @@ def _run(chosen: argparse.Namespace) -> None:
     from tqdm import tqdm  # noqa: PLC0415
 
     if (chosen.dataset / "truth.json").is_file():
+        if chosen.errors or chosen.causes:
+            raise InputError(f"{chosen.dataset} is a session; --errors and --causes are for datasets")
         if chosen.out is None:
             raise InputError(f"{chosen.dataset} is a session: say with -o where its aligned stems go")
         way, fill = Render(chosen.render or Render.AUTO), Fill(chosen.fill or Fill.AUTO)
@@ -160,7 +163,7 @@ def _run(chosen: argparse.Namespace) -> None:
     ]
     print(f"mean of {len(examples)} examples\n{figures_table(mean_figures([one.rows for one in examples]))}")
     if chosen.causes:
-        print(f"\nhits more than 2 ms from their place, share of all\n{causes_table(examples)}")
+        print(f"\nhits within 2 ms of their place and beyond it, share of all hits together\n{causes_table(examples)}")
 
 
 if __name__ == "__main__":

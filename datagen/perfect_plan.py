@@ -32,7 +32,8 @@ def perfect_plan(take: Take, entry: Mapping[str, Any], repair: RepairSettings | 
         entry: Its line in the manifest.
         repair: Where to lift hits out instead of cutting; nowhere when None.
     """
-    moves = [_move(take, reference_hit(hit), float(hit["line"])) for hit in entry["hits"]]
+    hits = [reference_hit(hit) for hit in entry["hits"]]
+    moves = [_move(take, hit, hit.score_beats) for hit in hits]
     return arranged(take, moves, TempoMap.from_json(entry["tempo_map"]), Grid.from_json(entry["grid"]), repair)
 
 

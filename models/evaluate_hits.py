@@ -84,7 +84,7 @@ def hitnet(options: DetectorOptions) -> Detector:
     try:
         model = shipped_hitnet() if options.weights is None else HitNetModel(options.weights.read_bytes())
     except OSError as error:
-        raise InputError(f"cannot read HitNet's weights: {error}; export some, or leave hitnet out") from error
+        raise InputError(f"cannot read HitNet's weights: {error}") from error
     return lambda take: _estimates(take, find_hits(take, options.settings, model=model, refine=options.refine))
 
 
@@ -205,7 +205,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         default=[],
         metavar="FILE",
-        help="further HitNets as ONNX, each a detector of its own that is called after its file",
+        help="further HitNets as ONNX, each a detector of its own that is called after its file (and folder)",
     )
     add("--json", type=Path, metavar="FILE", help="write all figures there")
     add("--picture", type=Path, metavar="FILE.png", help="draw confidence against truth, first condition")
@@ -240,9 +240,10 @@ def _run(chosen: argparse.Namespace) -> None:
     options = DetectorOptions(OnsetSettings(sensitivity=chosen.sensitivity / 100.0))
     detectors = {name: DETECTORS[name](options) for name in chosen.detectors}
     for path in chosen.weights:
-        if path.stem in detectors:
-            raise InputError(f"two detectors are called {path.stem}: rename a file, so that tables can tell them apart")
-        detectors[path.stem] = hitnet(replace(options, weights=path))
+        name = path.stem if path.stem not in detectors else f"{path.resolve().parent.name}/{path.stem}"
+        if name in detectors:
+            raise InputError(f"two detectors are called {name}: rename a file, so that tables can tell them apart")
+        detectors[name] = hitnet(replace(options, weights=path))
     figures: dict[str, Rows] = {}
     for material, loaders in materials.items():
         with tqdm(total=len(loaders), desc=material, unit=" takes", disable=None) as bar:

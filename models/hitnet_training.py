@@ -32,7 +32,8 @@ class HitNetTraining(LightningModule):
         weight_decay: Of AdamW.
         warm_up: Share of the steps in which the rate rises.
         weights: How much each part of the loss counts.
-        start: Folders of earlier runs to go on from, of networks in the same shape: the mean of their best weights.
+        start: Folders of earlier runs to go on from, or what was exported of them, of networks in the same shape: the
+            mean of their best weights.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class HitNetTraining(LightningModule):
         self.learning_rate, self.weight_decay, self.warm_up = learning_rate, weight_decay, warm_up
         self.weights = weights or LossWeights()
         if start:
-            net.load_state_dict(load_average(start, HitNet).state_dict())
+            net.load_state_dict(load_average(start, HitNet, net).state_dict())
         self._scores: dict[str, list[float]] = {}
 
     @override

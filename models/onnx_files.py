@@ -1,12 +1,18 @@
-"""What every network needs before it ships: no paths of the machine that exported it, and a file written whole."""
+"""What every network needs that ships: no paths of the machine, a file written whole, and a way back to training."""
 
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch import nn
 
+from beatnet_align.errors import InputError
 from beatnet_align.whole_files import written_whole
+
+_EXPORTED = "net."
+"""Names of weights begin with this where a network was exported inside of another module."""
 
 
 def forget_sources(model: Any) -> None:
@@ -35,6 +41,39 @@ def halve_weights(model: Any, names: Collection[str]) -> None:
             weights.CopyFrom(half)
     for node in reversed(widened):
         graph.node.insert(0, node)
+
+
+def read_back(net: nn.Module, path: Path) -> None:
+    """Give a network the weights that it was exported with, by their names.
+
+    What :func:`~models.leaner.leaner` made part of other weights there, gains, is one here.
+
+    Args:
+        net: Changed in place.
+        path: What was exported of a network in the same shape.
+
+    Raises:
+        InputError: The file cannot be read, or holds another network.
+    """
+    import onnx  # noqa: PLC0415 - the lab's slower imports wait
+
+    try:
+        model = onnx.load(path)
+    except Exception as error:  # protobuf's errors share no other base
+        raise InputError(f"cannot read {path}: {error}") from error
+    arrays = {one.name.removeprefix(_EXPORTED): one for one in model.graph.initializer}
+    state = net.state_dict()
+    for name, value in state.items():
+        if name in arrays:
+            array = onnx.numpy_helper.to_array(arrays[name]).copy()
+            if array.size != value.numel():
+                raise InputError(f"{path} holds another network: {name} has {array.size} numbers, not {value.numel()}")
+            state[name] = torch.from_numpy(array).reshape(value.shape).to(value.dtype)
+        elif name.endswith(".gain"):
+            state[name] = torch.ones_like(value)
+        else:
+            raise InputError(f"{path} holds another network: it has no {name}")
+    net.load_state_dict(state)
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -1,6 +1,7 @@
 """Read back what a training left in its folder: the configuration that it ran with, and its best weights."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import TypeVar
 
@@ -8,9 +9,12 @@ import torch
 from torch import nn
 
 from beatnet_align.errors import InputError
+from models.onnx_files import read_back
 
 CONFIG_NAME, CHECKPOINTS_NAME = "config.yaml", "checkpoints"
 _PREFIX = "net."
+
+EXPORTED_SUFFIX = ".onnx"
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -48,20 +52,28 @@ def load_network(run: Path, kind: type[Network], checkpoint_name: str = "best.ck
     return net.eval()
 
 
-def load_average(runs: Sequence[Path], kind: type[Network]) -> Network:
+def load_average(runs: Sequence[Path], kind: type[Network], like: Network | None = None) -> Network:
     """The network whose weights lie in the middle of those of several runs, in evaluation mode.
 
     Halfway between a network and its fine-tuned self is more robust than either (Wortsman et al. 2022, "Robust
     fine-tuning of zero-shot models").
 
     Args:
-        runs: At least one, as for :func:`load_network`; each started from the one before, or from what it did.
+        runs: At least one, as for :func:`load_network`, or an ONNX file that was exported of such; each started from
+            the one before, or from what it did.
         kind: What they trained, all in one shape.
+        like: A network in that shape, where all are ONNX files.
 
     Raises:
-        InputError: A folder holds no run of such a network, or their shapes differ.
+        InputError: A folder holds no run of such a network, or a file none, or their shapes differ.
     """
-    nets = [load_network(run, kind) for run in runs]
+    trained = {run: load_network(run, kind) for run in runs if run.suffix != EXPORTED_SUFFIX}
+    shape = next(iter(trained.values()), like)
+    if shape is None:
+        raise InputError(
+            f"{', '.join(map(str, runs))}: at least one must be the folder of a run, which tells the shape"
+        )
+    nets = [trained[run] if run in trained else _exported(run, shape) for run in runs]
     states = [net.state_dict() for net in nets]
     try:
         mean = {name: torch.stack([state[name].double() for state in states]).mean(dim=0) for name in states[0]}
@@ -69,3 +81,9 @@ def load_average(runs: Sequence[Path], kind: type[Network]) -> Network:
     except (KeyError, RuntimeError) as error:
         raise InputError(f"the networks of {', '.join(map(str, runs))} differ in shape") from error
     return nets[0]
+
+
+def _exported(path: Path, shape: Network) -> Network:
+    net = deepcopy(shape).eval()
+    read_back(net, path)
+    return net

@@ -20,7 +20,8 @@ from datagen.config import DatasetConfig, Sources, Split, TimingPreset, read_con
 from datagen.dataset import read_manifest, read_pairs, write_dataset
 from datagen.example import Example, ExampleMaker
 from datagen.kits.synth_kit import onset_in_strike
-from datagen.oracle import measure
+from datagen.misplaced import Cause
+from datagen.oracle import causes_table, measure
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 SHARED = Path(__file__).parents[2] / "shared"
@@ -192,7 +193,8 @@ def test_perfect_knowledge_aligns_what_the_generator_made(tmp_path: Path) -> Non
     sources = Sources(3, ("synth1",), groove_probability=0.0)
     human = replace(CLEAN, images=False, timing_preset=TimingPreset.HUMAN, train=sources, validation=Sources())
     write_dataset(human, tmp_path / "data", workers=1)
-    figures = mean_figures([measure(tmp_path / "data", entry).rows for entry in read_manifest(tmp_path / "data")])
+    examples = [measure(tmp_path / "data", entry, causes=True) for entry in read_manifest(tmp_path / "data")]
+    figures = mean_figures([example.rows for example in examples])
     assert list(figures) == [
         "untouched",
         "onset-quantise",
@@ -203,6 +205,10 @@ def test_perfect_knowledge_aligns_what_the_generator_made(tmp_path: Path) -> Non
     assert figures["perfect knowledge, spliced"]["main_timing_within_2_ms"] > 0.9
     assert figures["the same, separated"]["main_timing_within_2_ms"] > 0.9
     assert figures["untouched"]["main_timing_within_2_ms"] < 0.4
+    for engine in ("perfect knowledge, spliced", "the same, separated"):
+        causes = {cause for example in examples for cause in example.misplaced[engine][1]}
+        assert causes <= {Cause.NOT_FREE, Cause.HARD_TO_HEAR}
+    assert causes_table(examples).splitlines()[1].startswith("in place")
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="needs the shared kits and grooves")

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from beatnet_align.errors import InputError
 from beatnet_align.hit_features import FEATURE_RATE_HZ, FEATURES, FRAME_SECONDS, HOP_SAMPLES, hit_features
 from beatnet_align.hit_outputs import CHANNEL_ROWS, GROUP, HEARD, HIT, OWN, PIECES, ROLES, TAKE_ROWS
-from beatnet_align.hitnet import HitNetModel, find_hits
+from beatnet_align.hitnet import Decoding, HitNetModel, find_hits
+from beatnet_align.onnx_networks import load_weights
 from beatnet_align.take import Take, take_from_array
 from datagen.config import DatasetConfig, Sources, Split
 from datagen.dataset import read_manifest, write_dataset
@@ -309,3 +310,32 @@ def test_networks_in_other_shapes_have_no_middle(run: Path, tmp_path: Path) -> N
     torch.save({"state_dict": {f"net.{name}": weights for name, weights in wider.state_dict().items()}}, path)
     with pytest.raises(InputError, match="differ in shape"):
         load_average([run, other], HitNet)
+
+
+def test_a_training_goes_on_from_what_was_exported(run: Path, tmp_path: Path) -> None:
+    best, path = load_network(run, HitNet), tmp_path / "hitnet.onnx"
+    export_hitnet(best, Decoding(), path)
+    other = load_network(run, HitNet)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.zero_()
+    going_on = HitNetTraining(other, start=[path]).net.eval()
+    heard, roles = torch.randn(1, 3, 40, FEATURES), torch.tensor([[0, 1, 3]])
+    for found, expected in zip(going_on(heard, roles), best(heard, roles), strict=True):
+        assert torch.allclose(found, expected, atol=1e-4)
+    for name, weights in load_average([run, path], HitNet).state_dict().items():
+        middle = (best.state_dict()[name] + going_on.state_dict()[name]) / 2.0
+        assert torch.allclose(weights, middle, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"no network", "cannot read .*other.onnx"), (load_weights("refiner.onnx"), "holds another")],
+)
+def test_nothing_goes_on_from_another_network(run: Path, tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "other.onnx"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        load_average([run, path], HitNet)
+    with pytest.raises(InputError, match="at least one must be the folder of a run"):
+        load_average([path], HitNet)
