@@ -41,6 +41,10 @@ UNTOUCHED = "untouched"
 COMPARED = (Engine.ONSET_QUANTISE, Engine.NEURAL)
 RULER = Engine.ONSET_QUANTISE
 PICTURE_NAME = "before_after.png"
+WITHOUT_TARGET = (
+    "without --target the take as it was played is the measure: what is lifted out of it counts as out of phase, and "
+    "an attack that moved onto another as missing; figures with a target are others"
+)
 PAIR_SECONDS = 0.120
 """Without a truth file, a hit of the target is paired with one of the take on its channel up to this far away."""
 
@@ -144,7 +148,8 @@ def compare(  # noqa: PLR0913 - the options of align and three of its own
             rows = {name: _grid_figures(take, heard[name], plan, detective) for name, plan in plans.items()}
         if picture is not None:
             draw_before_after(picture, take, heard[detective.engine], own_plan)
-    return Comparison(rows, _remarks(aligned))
+    told = () if target is not None else (WITHOUT_TARGET,)
+    return Comparison(rows, (*told, *_remarks(aligned)))
 
 
 def _fitting_target(target: Take, take: Take, path: Path) -> Take:
