@@ -85,7 +85,8 @@ class HitPool(Sequence[PooledTake]):
     def __init__(self, folder: Path, split: Split) -> None:
         features, labels = _features_path(folder, split), _labels_path(folder, split)
         if not labels.exists():
-            raise InputError(f"{folder} holds no pool for {split}; make it with: python -m models.hit_pool")
+            command = f"python -m models.hit_pool DATASET -o {folder}"
+            raise InputError(f"{folder} holds no pool for {split}; make it with: {command}")
         self._features = np.load(features, mmap_mode="r")
         with np.load(labels) as arrays:
             self._arrays = {name: arrays[name] for name in arrays.files}
