@@ -27,7 +27,7 @@ from beatnet_align.cli_options import (
 )
 from beatnet_align.engines import DEFAULT_ENGINE, find_hits
 from beatnet_align.errors import BeatnetAlignError, told
-from beatnet_align.onnx_networks import other_weights
+from beatnet_align.onnx_networks import other_weights_remarks
 from beatnet_align.progress_bar import ProgressBar
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _clean_up_on_termination()
     run: Callable[[argparse.Namespace], None] = arguments.run
     try:
-        _tell_of_other_weights()
+        _remark(other_weights_remarks())
         run(arguments)
         sys.stdout.flush()
     except BeatnetAlignError as error:
@@ -97,12 +97,6 @@ def _keep_threads_for_the_work() -> None:
     A tenth of the time of a whole run on two cores. Who sets the variable decides.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
-
-def _tell_of_other_weights() -> None:
-    """Say so where other networks run than those that ship: a forgotten variable is easily missed."""
-    if folder := other_weights():
-        _remark([f"networks in {folder} take the place of those that come with the program"])
 
 
 def _clean_up_on_termination() -> None:

@@ -56,12 +56,12 @@ from beatnet_align.units import FloatArray, seconds_to_samples
 
 __all__ = [
     "ReferenceHit",
-    "can_be_looked_for",
     "evaluate",
     "extra_and_missing",
     "flam_spreads_seconds",
     "grid_deviation",
     "hit_matches",
+    "hits_to_find",
     "microphone_spreads_samples",
     "onset_scores",
     "reference_hits_from_truth",
@@ -232,7 +232,7 @@ def evaluate(take: Take, output: Take, target: Take, hits: Sequence[ReferenceHit
         InputError: See :func:`validate`.
     """
     validate(take, output, target, hits)
-    scored = [hit for hit in scored_hits(hits) if can_be_looked_for(hit, target)]
+    scored = hits_to_find(target, hits)
     residuals = timing_residuals_seconds(target, output, scored)
     main = np.array([hit.main for hit in scored], bool)
     flams = flam_spreads_seconds(residuals, np.array([hit.score_beats for hit in scored]))
@@ -261,8 +261,11 @@ def evaluate(take: Take, output: Take, target: Take, hits: Sequence[ReferenceHit
     }
 
 
-def can_be_looked_for(hit: ReferenceHit, target: Take) -> bool:
-    """Whether a hit lies far enough from the target's ends for its sound to be cut out there."""
-    at_samples = seconds_to_samples(hit.target_seconds, target.sample_rate)
+def hits_to_find(target: Take, hits: Sequence[ReferenceHit]) -> list[ReferenceHit]:
+    """The scored hits that lie far enough from the target's ends for their sound to be cut out there."""
     before, after = lag_window_samples(target.sample_rate)
-    return before <= at_samples <= target.samples - after
+    return [
+        hit
+        for hit in scored_hits(hits)
+        if before <= seconds_to_samples(hit.target_seconds, target.sample_rate) <= target.samples - after
+    ]

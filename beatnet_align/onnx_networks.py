@@ -42,6 +42,16 @@ def other_weights() -> Path | None:
     return folder
 
 
+def other_weights_remarks() -> tuple[str, ...]:
+    """What to say where other networks run than those that ship: a forgotten variable is easily missed.
+
+    Raises:
+        InputError: As for :func:`other_weights`.
+    """
+    folder = other_weights()
+    return () if folder is None else (f"networks in {folder} take the place of those that come with the program",)
+
+
 def load_weights(name: str, folder: Path | None = None) -> bytes:
     """An ONNX file of the package, or of a folder that is put before it and has such a file.
 

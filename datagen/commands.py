@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 
 from beatnet_align.errors import BeatnetAlignError, told
-from beatnet_align.onnx_networks import other_weights
+from beatnet_align.onnx_networks import other_weights_remarks
 
 EXIT_BAD_INPUT = 2
 
@@ -13,8 +13,8 @@ EXIT_BAD_INPUT = 2
 def exit_status(run: Callable[[argparse.Namespace], None], chosen: argparse.Namespace) -> int:
     """Run a command: 0, or 2 where something given cannot be used."""
     try:
-        if folder := other_weights():
-            print(f"note: networks in {folder} take the place of those that come with the program", file=sys.stderr)
+        for remark in other_weights_remarks():
+            print(f"note: {remark}", file=sys.stderr)
         run(chosen)
     except BeatnetAlignError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -8,7 +8,7 @@ import numpy as np
 
 from beatnet_align.edit_plan import EditPlan, Move
 from beatnet_align.hit_outputs import groups_of
-from beatnet_align.metrics import can_be_looked_for, scored_hits, timing_residuals_seconds
+from beatnet_align.metrics import hits_to_find, timing_residuals_seconds
 from beatnet_align.onset_metrics import TOLERANCES_SECONDS
 from beatnet_align.reference_hits import ReferenceHit
 from beatnet_align.repair import landed_samples
@@ -47,7 +47,7 @@ def misplaced(
     Raises:
         InputError: The plan cannot be rendered.
     """
-    scored = [hit for hit in scored_hits(hits) if can_be_looked_for(hit, target)]
+    scored = hits_to_find(target, hits)
     residuals = timing_residuals_seconds(target, output, scored)
     landed = landed_samples(plan)
     astray = (hit for hit, residual in zip(scored, residuals, strict=True) if not abs(residual) <= IN_PLACE_SECONDS)

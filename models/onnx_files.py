@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -43,6 +44,13 @@ def halve_weights(model: Any, names: Collection[str]) -> None:
         graph.node.insert(0, node)
 
 
+def weights_of(model: Any) -> dict[str, npt.NDArray[np.float32]]:
+    """The weights of an ONNX model by their names, copied."""
+    from onnx import numpy_helper  # noqa: PLC0415 - the lab's slower imports wait until they are needed
+
+    return {one.name: numpy_helper.to_array(one).copy() for one in model.graph.initializer}
+
+
 def read_back(net: nn.Module, path: Path) -> None:
     """Give a network the weights that it was exported with, by their names.
 
@@ -61,11 +69,11 @@ def read_back(net: nn.Module, path: Path) -> None:
         model = onnx.load(path)
     except Exception as error:  # protobuf's errors share no other base
         raise InputError(f"cannot read {path}: {error}") from error
-    arrays = {one.name.removeprefix(_EXPORTED): one for one in model.graph.initializer}
+    arrays = {name.removeprefix(_EXPORTED): array for name, array in weights_of(model).items()}
     state = net.state_dict()
     for name, value in state.items():
         if name in arrays:
-            array = onnx.numpy_helper.to_array(arrays[name]).copy()
+            array = arrays[name]
             if array.size != value.numel():
                 raise InputError(f"{path} holds another network: {name} has {array.size} numbers, not {value.numel()}")
             state[name] = torch.from_numpy(array).reshape(value.shape).to(value.dtype)

@@ -26,6 +26,7 @@ from models.export_gridnet import exported as exported_gridnet
 from models.export_refiner import exported as exported_refiner
 from models.gridnet import GridNet
 from models.gridnet_parts import HitAttention
+from models.onnx_files import weights_of
 from models.refiner import Refiner
 
 OFFSET_ROWS = (HIT_OFFSET, *range(GROUP_OFFSET.start, GROUP_OFFSET.stop))
@@ -81,7 +82,7 @@ def refiner_of(content: bytes) -> Refiner:
     Raises:
         InputError: It is no refiner.
     """
-    return _reopened("refiner", lambda: _refiner(_initialisers(_model(content))))
+    return _reopened("refiner", lambda: _refiner(weights_of(_model(content))))
 
 
 def gridnet_of(content: bytes) -> GridNet:
@@ -101,7 +102,7 @@ def offsets_of(content: bytes) -> nn.Linear:
     """
 
     def rows() -> nn.Linear:
-        weights = _initialisers(_model(content))
+        weights = weights_of(_model(content))
         weight, bias = weights[_HEAD_WEIGHT][list(OFFSET_ROWS), :, 0], weights[_HEAD_BIAS][list(OFFSET_ROWS)]
         layer = nn.Linear(weight.shape[1], weight.shape[0])
         layer.load_state_dict({"weight": torch.from_numpy(weight), "bias": torch.from_numpy(bias)})
@@ -176,12 +177,6 @@ def _model(content: bytes) -> Any:
     return onnx.load_from_string(content)
 
 
-def _initialisers(model: Any) -> dict[str, npt.NDArray[np.float32]]:
-    from onnx import numpy_helper  # noqa: PLC0415
-
-    return {one.name: numpy_helper.to_array(one).copy() for one in model.graph.initializer}
-
-
 def _refiner(weights: dict[str, npt.NDArray[np.float32]]) -> Refiner:
     network = Refiner(len(weights["stem.0.weight"]))
     modules = dict(network.named_modules())
@@ -200,7 +195,7 @@ def _refiner(weights: dict[str, npt.NDArray[np.float32]]) -> Refiner:
 
 
 def _gridnet(model: Any) -> GridNet:
-    weights = _initialisers(model)
+    weights = weights_of(model)
     added = {name: node for node in model.graph.node if node.op_type == "Add" for name in node.input}
     state = {name: torch.from_numpy(array) for name, array in weights.items()}
     for node in model.graph.node:
